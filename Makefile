@@ -1,0 +1,81 @@
+# medgraft: build, tests, demo. `make help` lists the targets.
+# MODE=release (default) | debug | san chooses the build; each has its own folder under build/.
+
+MODE    ?= release
+BUILD   := build/$(MODE)
+CC      := mpicc
+PREFIX  ?= /usr/local
+
+FOLDERS := runtime nn models datasets shard pretrain finetune
+SOURCES := $(foreach f,$(FOLDERS),$(wildcard $(f)/*.c))
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+LIB     := $(BUILD)/libmedgraft.a
+
+# Every dependency is named here: Debian package, and pkg-config name where it has one.
+DEPS_BUILD := gcc make pkg-config libopenmpi-dev openmpi-bin libhdf5-dev libopenblas-dev libyaml-dev \
+              libzstd-dev libturbojpeg0-dev libpng-dev zlib1g-dev libjansson-dev libxxhash-dev
+DEPS_TEST  := libcmocka-dev
+DEPS_LINT  := clang-format cppcheck valgrind
+PKGS       := hdf5 openblas yaml-0.1 libzstd libturbojpeg libpng zlib jansson libxxhash
+
+CFLAGS_MODE_release := -O3
+CFLAGS_MODE_debug   := -O1 -g -DMG_DEBUG
+CFLAGS_MODE_san     := -O1 -g -DMG_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+                       -fno-omit-frame-pointer
+LDFLAGS_MODE_san    := -fsanitize=address,undefined
+
+WERROR   ?=
+CFLAGS   += -std=c11 -D_GNU_SOURCE -fopenmp -fno-math-errno -Wall -Wextra -Wshadow -Wvla $(WERROR) \
+            $(CFLAGS_MODE_$(MODE)) -I. $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+LDLIBS   += $(LDFLAGS_MODE_$(MODE)) -fopenmp $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -lpthread
+
+TESTS      := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
+GOLDEN_SRC := $(wildcard tests/golden*.c)
+GOLDEN     ?= tests/golden
+
+.DEFAULT_GOAL := help
+.PHONY: help medgraft check golden lint format clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | sort | awk -F'\t' '{printf "%-14s %s\n", $$1, $$2}'
+
+medgraft: $(BUILD)/medgraft ## build the program
+	@cp -f $(BUILD)/medgraft medgraft
+
+$(BUILD)/medgraft: $(BUILD)/main.o $(LIB)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+$(LIB): $(OBJECTS)
+	@rm -f $@
+	@ar rcs $@ $^
+
+# Kernels may fuse multiply and add; everything else rounds exactly as written.
+$(BUILD)/nn/%.o: CFLAGS += -ffp-contract=fast
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(BUILD)/tests/ref.o $(LIB)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+
+$(BUILD)/tests/golden: $(GOLDEN_SRC:%.c=$(BUILD)/%.o) $(BUILD)/tests/ref.o $(LIB)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+check: $(TESTS:%=$(BUILD)/tests/%) ## unit tests
+	@tests/run.sh $(BUILD) $(TESTS)
+
+golden: $(BUILD)/tests/golden ## run the golden files of a folder: make golden GOLDEN=DIR
+	@OPENBLAS_NUM_THREADS=1 $(BUILD)/tests/golden $(GOLDEN)
+
+lint: ## format, folder order, one home per library
+	@tests/check_layers.sh
+
+format: ## clang-format everything
+	clang-format -i $(wildcard */*.[ch]) $(wildcard *.c)
+
+clean: ## remove the builds
+	rm -rf build medgraft
+
+.PRECIOUS: $(BUILD)/%.o
+-include $(wildcard $(BUILD)/*/*.d)

@@ -1,0 +1,99 @@
+// What a raw data set is: a list of items found on disk, each of which can be read into a sample;
+// and the table of all data sets (registry.c). Only shard/writer.c and cmd_shard.c look in here.
+// Rules for every reader: datasets.md.
+#ifndef MG_DATASETS_DATASET_H
+#define MG_DATASETS_DATASET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/config.h"
+#include "runtime/err.h"
+#include "runtime/fsys.h"
+#include "runtime/h5.h"
+
+enum { MG_MAX_CLASSES = 16, MG_LABEL_IGNORE = 255 };
+
+// One picture or volume as found by scanning; no pixels yet.
+typedef struct {
+    char *name;     // original path relative to the root: identity, order (natural) and messages
+    char *image;    // path relative to the root
+    char *mask;     // the same, NULL if unlabelled (data sets with several masks use `extra`)
+    char *patient;  // patient, lesion or case key; everything of one key stays on one side
+    char *split;    // "train", "val", "test", or "" (then hash folds)
+    char *stratum;  // for stratified folds, "" if none
+    char *modality; // "CT", "MR", "US", "fundus", "dermoscopy", ...; "" if unknown
+    char *label;    // label of the whole picture (pretraining sets), "" if none
+    char *extra;    // reader's own note, "" if none
+} mg_item;
+
+// A set as scanned. Owned by the caller of scan; released with mg_scan_free.
+typedef struct {
+    mg_item *item;
+    int64_t count, room;
+    int classes;                         // of masks; 0 for an unlabelled set
+    char class_name[MG_MAX_CLASSES][48]; // class c (1..classes) is class_name[c - 1]
+    mg_texts skipped;                    // "name: reason" found while scanning (unpaired, ...)
+    mg_texts notes;                      // facts worth logging (counts against expectations)
+} mg_scan;
+
+mg_status mg_scan_add(mg_scan *scan, const mg_item *item); // copies the texts; NULL reads as ""
+void mg_scan_sort(mg_scan *scan);                          // natural order of names
+void mg_scan_free(mg_scan *scan);
+
+// A decoded item. Pixels [depth, height, width, channels]; 2-D pictures have depth 1.
+typedef struct {
+    mg_dtype type; // MG_U8, MG_I16 or MG_F32
+    int depth, height, width, channels;
+    void *pixels;
+    uint8_t *label;    // [depth, height, width]: class number, 0 background, MG_LABEL_IGNORE; NULL
+    uint16_t *bits;    // instead of label, where classes overlap: bit c-1 = class c, bit 15 ignored
+    double spacing[3]; // mm, axis order z, y, x; 0 if unknown
+    double affine[12]; // volumes: index (x, y, z) to RAS mm, rows; zeros for pictures
+    int full_height, full_width; // before scaled decoding
+    char decoder[32];            // "libjpeg-turbo 1/4", "libpng", ...
+} mg_sample;
+
+void mg_sample_free(mg_sample *sample);
+
+// What the reader may use to decode less than everything.
+typedef struct {
+    int long_side; // pictures will be shrunk to this anyway: JPEG may be decoded at 1/2, 1/4, 1/8
+                   // as long as the long side stays at least this; 0 forbids it
+} mg_decode_hint;
+
+// What a phantom writer is asked for.
+typedef struct {
+    const char *out;
+    int64_t count;
+    uint64_t seed;
+    bool defects;   // also plant the known defects
+    int size;       // long side in pixels, 0 for the data set's usual one
+    int64_t lo, hi; // this rank writes items [lo, hi); lo = 0 also writes lists and CSV files
+} mg_phantom_order;
+
+typedef struct {
+    const char *name;    // "radimagenet"
+    const char *summary; // one line for --help
+    bool labelled;       // masks (a segmentation set)
+    int long_side;       // default of shard.long_side for this set
+    // Settings of section "<name>."; table NULL if none. `config` is `config_bytes` large.
+    const mg_option *options;
+    size_t config_bytes;
+    // Find the items. MG_ERR_FORMAT when nothing matches: pattern, folder, three near misses.
+    mg_status (*scan)(const char *root, const void *config, mg_scan *out);
+    // Read one item; thread-safe. A failure is a reason to skip it.
+    mg_status (*read)(const char *root, const void *config, const mg_scan *scan,
+                      const mg_item *item, const mg_decode_hint *hint, mg_sample *out);
+    // Write a phantom; NULL if there is none.
+    mg_status (*phantom)(const mg_phantom_order *order);
+} mg_dataset;
+
+const mg_dataset *mg_dataset_find(const char *name); // NULL if unknown
+const mg_dataset *mg_dataset_at(int i);              // NULL behind the last
+
+// Fold of a patient key: XXH3-64 (seed 0) of its text, mod k (datasets.md rule 10).
+int mg_dataset_fold(const char *patient, int k);
+
+#endif

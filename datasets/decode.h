@@ -1,0 +1,52 @@
+// Image files in and out. PNG (libpng), JPEG (libjpeg-turbo), each in its own file.
+#ifndef MG_DATASETS_DECODE_H
+#define MG_DATASETS_DECODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/err.h"
+
+// A picture as decoded: [height, width, channels], one byte or two bytes (native order) a value.
+typedef struct {
+    int height, width, channels; // 1 grey, 3 RGB (alpha dropped)
+    int bytes;                   // 1, or 2 for 16-bit PNG
+    bool palette;                // decoded from a palette
+    void *pixels;                // mg_free
+    int full_height, full_width; // before scaled decoding
+    int scale;                   // 1, 2, 4, 8
+    int exif_orientation;        // 1 if absent; never applied
+} mg_picture;
+
+void mg_picture_free(mg_picture *p);
+
+// Decode by content (not by extension). Limits: 65535 x 65535, 1 GiB decoded. MG_ERR_FORMAT names
+// the file and the reason: truncated data is an error, not a grey half. `min_long_side` > 0 allows
+// JPEG DCT scaling that keeps the long side at least that.
+// Grey stays one channel, palettes become RGB, 16-bit stays 16-bit.
+mg_status mg_decode_file(const char *path, int min_long_side, mg_picture *out);
+mg_status mg_decode_memory(const void *data, size_t bytes, const char *name, int min_long_side,
+                           mg_picture *out);
+
+// Masks: raw samples, no palette lookup (the index), no scaling of low bit depths, no gamma; one
+// channel (of RGB masks the first, which must equal the others). JPEG masks are accepted and
+// flagged by *lossy (may be NULL).
+mg_status mg_decode_mask(const char *path, mg_picture *out, bool *lossy);
+
+// Convert to 8 bit in place: 16-bit values v become floor(v / 257 + 0.5).
+void mg_picture_to_8bit(mg_picture *p);
+
+// Write. `pixels` [height, width, channels], channels 1 or 3, 8 bit. Written aside and renamed.
+mg_status mg_write_png(const char *path, const uint8_t *pixels, int height, int width,
+                       int channels);
+// Palette PNG: pixels are indices, palette [colours][3].
+mg_status mg_write_png_palette(const char *path, const uint8_t *pixels, int height, int width,
+                               const uint8_t (*palette)[3], int colours);
+mg_status mg_write_png16(const char *path, const uint16_t *pixels, int height, int width);
+mg_status mg_write_jpeg(const char *path, const uint8_t *pixels, int height, int width,
+                        int channels, int quality);
+// A PNG in memory, for pages that carry their pictures: *data is mg_free'd by the caller.
+mg_status mg_encode_png(const uint8_t *pixels, int height, int width, int channels, void **data,
+                        size_t *bytes);
+
+#endif

@@ -1,0 +1,76 @@
+// Settings: one table of options per command (or shared section) makes parsing, bounds, --help,
+// docs/config.md and the echo of a run's config.yaml. The one home of libyaml.
+// Precedence: table default, YAML file, --set key=value and --name value in the order given.
+#ifndef MG_RUNTIME_CONFIG_H
+#define MG_RUNTIME_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/err.h"
+#include "runtime/json.h"
+
+typedef enum {
+    MG_INT,    // int64_t
+    MG_REAL,   // double
+    MG_BOOL,   // bool
+    MG_TEXT,   // char *, never NULL; "" is "not set"
+    MG_CHOICE, // char *, one of `choices` ("sum|split|rotate")
+    MG_LIST,   // mg_list of texts: YAML sequence, or "a,b,c" on the command line
+    MG_TREE,   // mg_json *: any YAML value as JSON (mappings, lists of mappings); NULL if not set
+} mg_option_type;
+
+typedef struct {
+    int count;
+    char **item;
+} mg_list;
+
+// One setting. `at` is an offset into the structure given with the table (see mg_option_group).
+// `def` is the default as it would be written in YAML. `min`/`max` bound MG_INT and MG_REAL.
+// For MG_CHOICE `choices` lists the values separated by '|', otherwise it is NULL.
+typedef struct {
+    const char *key; // "train.epochs": section, dot, name
+    mg_option_type type;
+    size_t at;
+    const char *def;
+    double min, max;
+    const char *help;
+    const char *choices;
+} mg_option;
+
+// A table (ended by a zero line) and the structure its values go into.
+typedef struct {
+    const mg_option *table;
+    void *base;
+} mg_option_group;
+
+// Set defaults, read YAML text (NULL: none; `name` goes into messages), apply `sets` ("key=value",
+// also "name=value" where the name is the last part of exactly one key of these groups, preferring
+// section `own`; '-' in names reads as '_'). Texts, lists and trees are owned by the structure:
+// release with mg_config_free. Errors (MG_ERR_CONFIG) name line, column and the nearest valid key.
+// `sections` lists further top-level YAML sections that are allowed and skipped, so that one file
+// can serve several commands (NULL: all known sections of the program, see mg_config_sections).
+mg_status mg_config_load(const mg_option_group *groups, int count, const char *own,
+                         const char *yaml, const char *name, const mg_list *sets);
+void mg_config_free(const mg_option_group *groups, int count);
+
+// All settings of these groups as YAML text in table order, one `section:` block each, exactly
+// readable by mg_config_load. Release with mg_free.
+char *mg_config_echo(const mg_option_group *groups, int count);
+
+// Usage text of the tables for --help: key, default, bounds or choices, help. To stdout.
+void mg_config_help(const mg_option_group *groups, int count);
+
+// The same as a Markdown table (docs/config.md). Release with mg_free.
+char *mg_config_markdown(const mg_option_group *groups, int count);
+
+// Tell the module which sections exist in the program at all: a section of a YAML file that no
+// table of the running command names, but that is in this list, is skipped; others are errors.
+void mg_config_sections(const char *const *sections);
+
+// Any YAML text as JSON, under the same restrictions (no aliases or anchors, depth 16, 1 MiB, no
+// duplicate keys). Caller frees.
+mg_status mg_yaml_parse(const char *text, const char *name, mg_json **out);
+
+#endif

@@ -1,0 +1,48 @@
+// A run folder: config.yaml, provenance.json, metrics.jsonl, log.txt, checkpoints/, weights/,
+// pictures/ (design.md section 1); and the stop flag that signals raise.
+#ifndef MG_RUNTIME_RUN_H
+#define MG_RUNTIME_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/comm.h"
+#include "runtime/err.h"
+#include "runtime/json.h"
+
+typedef struct mg_run mg_run;
+
+// Open or make the run folder. Collective on `world`; rank 0 does the file work.
+// Writes config.yaml and provenance.json (kept from the first start; restarts are appended to its
+// "restarts" list), opens log.txt for appending. A folder that holds another command's run, or one
+// whose config.yaml differs in a key that changes results, is refused (MG_ERR_CONFIG) naming the
+// key and both values; `free_keys` lists the keys that may change (NULL-ended), e.g. train.epochs.
+mg_status mg_run_open(const mg_comm *world, const char *path, const char *command,
+                      const char *config_yaml, const char *const *free_keys, mg_run **run);
+mg_status mg_run_close(mg_run **run);
+const char *mg_run_path(const mg_run *run);             // borrowed
+char *mg_run_file(const mg_run *run, const char *name); // path/name, mg_free
+
+// Note the hash of an input (a shard set, a checkpoint) in provenance.json. Rank 0.
+void mg_run_input(mg_run *run, const char *name, const char *hash);
+
+// metrics.jsonl, rank 0 only (no-op elsewhere).
+// Cut it back: drop records with "step" > step, and a half-written last line. Called once on resume.
+mg_status mg_run_metrics_cut(mg_run *run, int64_t step);
+// Append one record as one line; `record` is taken over. Flushed when written.
+mg_status mg_run_metrics(mg_run *run, mg_json *record);
+// Make what was appended durable (fsync): called before a checkpoint counts as complete.
+mg_status mg_run_metrics_sync(mg_run *run);
+
+// Version of the program, and the command line as given (set once by main).
+const char *mg_version(void);
+void mg_run_command_line(int argc, char **argv);
+const char *mg_command_line(void);
+
+// SIGTERM and SIGUSR1 raise a flag (installed once by main for commands that train or pack).
+void mg_stop_install(void);
+bool mg_stop_raised(void); // on this rank
+// Collective on `world`: true on all ranks if it was raised on any.
+bool mg_stop_agreed(const mg_comm *world);
+
+#endif

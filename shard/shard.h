@@ -1,0 +1,105 @@
+// Shard sets: NAME/index.json + NAME/00000.h5 ... (docs/formats.md), written once, read at random.
+#ifndef MG_SHARD_SHARD_H
+#define MG_SHARD_SHARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/comm.h"
+#include "runtime/err.h"
+#include "runtime/h5.h"
+#include "runtime/hash.h"
+
+enum { MG_SHARD_VERSION = 1, MG_SHARD_CLASSES = 16, MG_SHARD_IGNORE = 255 };
+
+// --- reader.c: opening, checking, random access -----------------------------------------------------
+
+// What is known of an item without reading its pixels. Texts are borrowed from the reader.
+typedef struct {
+    const char *set;  // name of the set it came from
+    const char *name; // original relative name
+    const char *patient, *split, *modality, *label;
+    int fold; // of 5, by patient key, where no split was published
+    mg_dtype type;
+    int depth, height, width, channels; // as stored
+    int full_height, full_width;        // original size; the label's grid (see original_label)
+    double spacing[3];                  // mm, z y x; 0 if unknown
+    uint16_t classes;                   // bit c-1: class c is present in the label; 0 without label
+    int64_t area[MG_SHARD_CLASSES];     // cells of class c at [c - 1], on the stored grid
+    bool labelled;
+    mg_hash128 hash; // of the decoded pixels
+} mg_shard_item;
+
+typedef struct mg_reader mg_reader;
+
+// Open several sets as one, in the order given; exact duplicates (by hash) in later sets, or later
+// in the order, are left out. `part`: "all", "train", "val", "test": items whose split says so; items
+// without a split belong to "test" if their fold is 0, otherwise to "train" (then "val" is empty).
+// All sets must name the same classes (or none). One rank alone, or every rank by itself.
+// Fails with MG_ERR_IO or MG_ERR_FORMAT naming set, file and reason; 0 items is MG_ERR_CONFIG.
+mg_status mg_reader_open(const char *const *sets, int count, const char *part, mg_reader **out);
+void mg_reader_close(mg_reader **reader);
+int64_t mg_reader_count(const mg_reader *reader);
+const mg_shard_item *mg_reader_item(const mg_reader *reader, int64_t i);
+int mg_reader_classes(const mg_reader *reader);                   // 0 if unlabelled
+const char *mg_reader_class_name(const mg_reader *reader, int c); // c = 1..classes
+int64_t mg_reader_left_out(const mg_reader *reader);              // duplicates
+uint64_t mg_reader_content(const mg_reader *reader); // hash over the items' hashes in order
+
+// Pixels and label of an item, read by pread and zstd, not through HDF5. Thread-safe.
+// Slices [z0, z0 + slices) of a volume; 0, 1 for pictures. Caller gives the memory:
+//   pixels [slices, height, width, channels] of the item's type
+//   label  [slices, height, width] uint8 (class number, MG_SHARD_IGNORE), or NULL
+// A checksum mismatch is MG_ERR_FORMAT and names file, item and original name.
+mg_status mg_reader_read(const mg_reader *reader, int64_t i, int z0, int slices, void *pixels,
+                         uint8_t *label);
+// Where classes overlap the label is stored as bits: the mask (0/1) of one class.
+// Works for both kinds; `ignore` [..] gets 1 where a cell is ignored (NULL allowed).
+mg_status mg_reader_mask(const mg_reader *reader, int64_t i, int z0, int slices, int class_number,
+                         uint8_t *mask, uint8_t *ignore);
+// The same on the original grid [full_height, full_width] (pictures that were shrunk keep it).
+mg_status mg_reader_full_mask(const mg_reader *reader, int64_t i, int class_number, uint8_t *mask,
+                              uint8_t *ignore);
+// Read every byte of every shard and hold it against every checksum. Prints one line per fault to
+// the log; MG_ERR_FORMAT if there was any.
+mg_status mg_shard_verify(const char *set, int64_t *items);
+
+// --- sampler.c: which sample at which step ----------------------------------------------------------
+
+// Order of an epoch: pretraining.md 8.4. Holds the permutation of one epoch at a time.
+typedef struct mg_sampler mg_sampler;
+mg_status mg_sampler_create(uint64_t seed, int64_t samples, int64_t batch, mg_sampler **out);
+void mg_sampler_destroy(mg_sampler **sampler);
+int64_t mg_sampler_steps(const mg_sampler *s); // per epoch, floor(samples / batch)
+// Sample at global position g (0..batch-1) of step s of an epoch.
+int64_t mg_sampler_at(mg_sampler *s, int64_t epoch, int64_t step, int64_t g);
+
+// --- batch.c: read ahead ----------------------------------------------------------------------------
+
+// Fill one slot of `slot_bytes` with the prepared sample. Thread-safe, a function of its arguments.
+typedef mg_status (*mg_produce)(void *ctx, int64_t epoch, int64_t sample, void *slot);
+
+// Threads that prepare the samples of this rank's positions [lo, hi) of each step, `ahead` steps
+// ahead; memory is (ahead + 1) (hi - lo) slots.
+typedef struct mg_loader mg_loader;
+typedef struct {
+    mg_produce produce;
+    void *ctx; // not owned
+    size_t slot_bytes;
+    int64_t lo, hi;
+    int ahead, threads;
+    uint64_t seed;
+    int64_t samples, batch;
+} mg_loader_plan;
+
+mg_status mg_loader_open(const mg_loader_plan *plan, mg_loader **out);
+void mg_loader_close(mg_loader **loader);
+int64_t mg_loader_steps(const mg_loader *loader); // per epoch
+// The slots of a step, borrowed until the next call; samples[g - lo] gives each one's sample number.
+// Steps are asked for in order, from any start. `wait_s` gets the seconds spent waiting.
+// A sample that cannot be produced fails the step that needs it.
+mg_status mg_loader_next(mg_loader *loader, int64_t epoch, int64_t step, void ***slots,
+                         const int64_t **samples, double *wait_s);
+
+#endif

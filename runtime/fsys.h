@@ -52,10 +52,12 @@ int mg_natural_compare(const char *a, const char *b);
 
 // Entries of one folder, natural order, junk left out (datasets.md, rules for every reader, 2).
 // Symbolic links are followed only to targets inside `root` (NULL: anywhere).
-// Either list may be NULL. One directory is read once. MG_ERR_IO if it cannot be read.
+// The lists are overwritten; either may be NULL. One directory is read once. MG_ERR_IO if it cannot
+// be read. Caller frees the lists.
 mg_status mg_list_dir(const char *path, const char *root, mg_texts *files, mg_texts *dirs);
 
-// All files below a folder as paths relative to it, natural order, junk left out, depth at most 16.
+// All files below a folder as paths relative to it, natural order, junk left out. Deeper than 16
+// folders is MG_ERR_FORMAT; a link back to a folder above is not entered. Overwrites *files.
 mg_status mg_list_tree(const char *root, mg_texts *files);
 
 #endif

@@ -1,0 +1,198 @@
+// JSON through jansson: thin wrappers that accept NULL, so that a record is built without a check
+// after each member. Texts that are not UTF-8 (old file names) are read as Latin-1, which keeps
+// every byte. Depth is limited by jansson (2048).
+#include "runtime/json.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/fsys.h"
+#include "runtime/mem.h"
+
+static const size_t file_limit = (size_t)4 << 30;
+
+mg_json *mg_json_object(void)
+{
+    return mg_fault() ? NULL : json_object();
+}
+
+mg_json *mg_json_array(void)
+{
+    return mg_fault() ? NULL : json_array();
+}
+
+static mg_json *new_real(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static mg_json *new_text(const char *text)
+{
+    if (!text) return json_null();
+    mg_json *value = json_string(text);
+    if (value) return value;
+    char *utf8 = mg_alloc(2 * strlen(text) + 1), *to = utf8;
+    if (!utf8) return NULL;
+    for (const unsigned char *from = (const unsigned char *)text; *from; from++) {
+        if (*from >= 0x80) *to++ = (char)(0xC0 | *from >> 6);
+        *to++ = (char)(*from >= 0x80 ? 0x80 | (*from & 0x3F) : *from);
+    }
+    *to = '\0';
+    value = json_string(utf8);
+    mg_free(utf8);
+    return value;
+}
+
+void mg_json_put(mg_json *object, const char *key, mg_json *value)
+{
+    json_object_set_new(object, key, value); // releases `value` when it fails
+}
+
+void mg_json_put_int(mg_json *object, const char *key, int64_t value)
+{
+    mg_json_put(object, key, json_integer(value));
+}
+
+void mg_json_put_real(mg_json *object, const char *key, double value)
+{
+    mg_json_put(object, key, new_real(value));
+}
+
+void mg_json_put_bool(mg_json *object, const char *key, bool value)
+{
+    mg_json_put(object, key, json_boolean(value));
+}
+
+void mg_json_put_text(mg_json *object, const char *key, const char *value)
+{
+    mg_json_put(object, key, new_text(value));
+}
+
+void mg_json_append(mg_json *array, mg_json *value)
+{
+    json_array_append_new(array, value);
+}
+
+void mg_json_append_int(mg_json *array, int64_t value)
+{
+    mg_json_append(array, json_integer(value));
+}
+
+void mg_json_append_real(mg_json *array, double value)
+{
+    mg_json_append(array, new_real(value));
+}
+
+void mg_json_append_text(mg_json *array, const char *value)
+{
+    mg_json_append(array, new_text(value));
+}
+
+const mg_json *mg_json_get(const mg_json *object, const char *key)
+{
+    return json_object_get(object, key);
+}
+
+const mg_json *mg_json_at(const mg_json *array, size_t i)
+{
+    return json_array_get(array, i);
+}
+
+size_t mg_json_size(const mg_json *array_or_object)
+{
+    return json_is_object(array_or_object) ? json_object_size(array_or_object)
+                                           : json_array_size(array_or_object);
+}
+
+bool mg_json_is_object(const mg_json *value)
+{
+    return json_is_object(value);
+}
+
+bool mg_json_is_array(const mg_json *value)
+{
+    return json_is_array(value);
+}
+
+bool mg_json_is_text(const mg_json *value)
+{
+    return json_is_string(value);
+}
+
+bool mg_json_is_number(const mg_json *value)
+{
+    return json_is_number(value);
+}
+
+int64_t mg_json_int(const mg_json *value, int64_t fallback)
+{
+    return json_is_integer(value) ? json_integer_value(value) : fallback;
+}
+
+double mg_json_real(const mg_json *value, double fallback)
+{
+    return json_is_number(value) ? json_number_value(value) : fallback;
+}
+
+bool mg_json_bool(const mg_json *value, bool fallback)
+{
+    return json_is_boolean(value) ? json_is_true(value) : fallback;
+}
+
+const char *mg_json_text(const mg_json *value)
+{
+    return json_string_value(value);
+}
+
+const char *mg_json_member(const mg_json *object, size_t i, const mg_json **value)
+{
+    void *at = json_object_iter((mg_json *)object);
+
+    for (; at && i > 0; i--) at = json_object_iter_next((mg_json *)object, at);
+    if (value) *value = at ? json_object_iter_value(at) : NULL;
+    return at ? json_object_iter_key(at) : NULL;
+}
+
+mg_status mg_json_parse(const char *text, size_t bytes, const char *name, mg_json **out)
+{
+    json_error_t why;
+
+    *out = json_loadb(text, bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+    MG_CHECK(*out, MG_ERR_FORMAT, "'%s' is not valid JSON at line %d, column %d: %s", name,
+             why.line, why.column, why.text);
+    return MG_OK;
+}
+
+mg_status mg_json_read(const char *path, mg_json **out)
+{
+    char *text;
+    size_t bytes;
+
+    *out = NULL;
+    MG_TRY(mg_read_file(path, file_limit, &text, &bytes));
+    mg_status st = mg_json_parse(text, bytes, path, out);
+    mg_free(text);
+    return st;
+}
+
+char *mg_json_dump(const mg_json *value, bool indent)
+{
+    if (!value) return NULL;
+    char *text = json_dumps(value, JSON_ENCODE_ANY | (indent ? JSON_INDENT(2) : JSON_COMPACT));
+    char *copy = text ? mg_strdup(text) : NULL;
+    free(text);
+    return copy;
+}
+
+mg_json *mg_json_copy(const mg_json *value)
+{
+    return json_deep_copy(value);
+}
+
+void mg_json_free(mg_json **value)
+{
+    json_decref(*value);
+    *value = NULL;
+}

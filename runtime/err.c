@@ -11,6 +11,7 @@ typedef struct {
     char message[MESSAGE_BYTES];
     char trace[TRACE_BYTES];
     size_t used; // bytes of trace
+    bool shown;
 } err_state;
 
 static _Thread_local err_state err;
@@ -35,6 +36,7 @@ mg_status mg_err_fail(mg_status code, const char *file, int line, const char *fu
     va_end(args);
     memcpy(err.message, text, sizeof text);
     err.used = 0;
+    err.shown = false;
     return mg_err_trace(code, file, line, func);
 }
 
@@ -48,10 +50,21 @@ void mg_err_print(FILE *out)
     fprintf(out, "error: %s\n%s", err.message, err.trace);
 }
 
+bool mg_err_shown(void)
+{
+    return err.shown;
+}
+
+void mg_err_set_shown(void)
+{
+    err.shown = true;
+}
+
 void mg_err_clear(void)
 {
     err.message[0] = err.trace[0] = '\0';
     err.used = 0;
+    err.shown = false;
 }
 
 char *mg_err_take(void)

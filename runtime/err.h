@@ -5,6 +5,7 @@
 #ifndef MG_RUNTIME_ERR_H
 #define MG_RUNTIME_ERR_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 typedef enum {
@@ -31,6 +32,11 @@ const char *mg_err_message(void);
 
 // Print "error: <message>" and the trace lines to `out`.
 void mg_err_print(FILE *out);
+
+// Whether this thread's current failure was already shown to the user, here or on another rank:
+// what was shown is not printed again at the end. A new failure starts as not shown.
+bool mg_err_shown(void);
+void mg_err_set_shown(void);
 
 // Forget this thread's failure, after it was handled (a skipped file, for example).
 void mg_err_clear(void);

@@ -1,6 +1,8 @@
 // Connected components against flood filling, for every connectivity; numbering, sizes, largest.
 #include "tests/check.h"
 
+#include <stdbool.h>
+
 #include "finetune/components.h"
 
 // Whether two cells that differ by (dz, dy, dx) in -1..1 touch.

@@ -72,10 +72,18 @@ mg_status mg_h5_set_text(mg_h5 *file, const char *object, const char *name, cons
 mg_status mg_h5_list(const mg_h5 *file, const char *group, char ***names, int *count);
 
 // Chunked arrays whose chunks are compressed elsewhere (shard/block.c).
-// Make one: `filter` is MG_H5_ZSTD or 0 for none; dim[0] may grow (unlimited), chunk[0] is usual 1.
+
+// Decoder of filter 32015 for arrays that are read through mg_h5_read and its like; without one
+// they are refused. It gets one frame and returns the number of decoded bytes, 0 if the frame is
+// malformed or does not fit `room`; with `out` NULL it only says how many bytes there would be.
+typedef size_t (*mg_h5_decoder)(void *out, size_t room, const void *frame, size_t bytes);
+void mg_h5_register_zstd(mg_h5_decoder decode);
+
+// Make one: `filter` is MG_H5_ZSTD or 0 for none; dim[0] may grow, chunk[0] is usually 1.
 mg_status mg_h5_make_chunked(mg_h5 *file, const char *name, mg_dtype type, int ndim,
                              const int64_t *dim, const int64_t *chunk, int filter);
-// Write one whole chunk, already encoded; `at` is the offset of its first value in each axis.
+// Write one whole chunk, already encoded; `at` is the offset of its first value in each axis. A
+// chunk behind the end of the first axis makes the array longer.
 mg_status mg_h5_write_chunk(mg_h5 *file, const char *name, const int64_t *at, const void *bytes,
                             size_t count);
 // Where every chunk lies in the file, in row-major chunk order: addresses and stored sizes

@@ -32,7 +32,7 @@ home() { # home PATTERN FILE; what stands in a comment does not count
 }
 home '\bMPI_[A-Z]' runtime/comm.c
 home '\bcblas_|\bdnnl_' nn/gemm.c
-home '\bH5[A-Z]+[a-z]' runtime/h5.c
+home '\bH5[A-Z]+[a-z]' 'runtime/h5[a-z_]*.[ch]'
 home '\byaml_[a-z]+_t\b|\byaml_parser' runtime/config.c
 home '\bZSTD_' shard/block.c
 home '\bjson_[a-z]+\(' runtime/json.c

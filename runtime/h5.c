@@ -1,0 +1,651 @@
+// HDF5 files: opening, arrays of numbers and texts, listings. Attributes are in h5_attr.c, raw
+// chunks in h5_chunk.c.
+// What is read may come from a stranger: links are followed by hand, storage outside the file is
+// refused, and the memory an array claims is held against the size of the file.
+#include "runtime/h5_private.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "runtime/mem.h"
+
+// A compressed array may claim this many times the bytes of its file (deflate reaches 1032).
+enum { MAX_EXPANSION = 2000 };
+static const double MAX_ARRAY_BYTES = 64.0 * (1 << 30);
+
+// --- number types -----------------------------------------------------------------------------------
+
+size_t mg_dtype_size(mg_dtype type)
+{
+    static const unsigned char size[] = {1, 2, 2, 4, 4, 8, 8, 4, 8};
+    return size[type];
+}
+
+const char *mg_dtype_name(mg_dtype type)
+{
+    static const char *const name[] = {"uint8", "int16",  "uint16",  "int32",  "uint32",
+                                       "int64", "uint64", "float32", "float64"};
+    return name[type];
+}
+
+hid_t h5_native_type(mg_dtype type)
+{
+    switch (type) {
+    case MG_U8:
+        return H5T_NATIVE_UINT8;
+    case MG_I16:
+        return H5T_NATIVE_INT16;
+    case MG_U16:
+        return H5T_NATIVE_UINT16;
+    case MG_I32:
+        return H5T_NATIVE_INT32;
+    case MG_U32:
+        return H5T_NATIVE_UINT32;
+    case MG_I64:
+        return H5T_NATIVE_INT64;
+    case MG_U64:
+        return H5T_NATIVE_UINT64;
+    case MG_F32:
+        return H5T_NATIVE_FLOAT;
+    case MG_F64:
+        return H5T_NATIVE_DOUBLE;
+    }
+    return H5I_INVALID_HID;
+}
+
+bool h5_number_type(hid_t type, mg_dtype *out)
+{
+    size_t size = H5Tget_size(type);
+
+    if (H5Tget_class(type) == H5T_FLOAT) {
+        *out = size <= 4 ? MG_F32 : MG_F64;
+        return size <= 8;
+    }
+    if (H5Tget_class(type) == H5T_ENUM) { // h5py's bool
+        hid_t base = H5Tget_super(type);
+        bool ok = base >= 0 && H5Tget_class(base) == H5T_INTEGER && h5_number_type(base, out);
+        if (base >= 0) H5Tclose(base);
+        return ok;
+    }
+    if (H5Tget_class(type) != H5T_INTEGER) return false;
+    bool is_signed = H5Tget_sign(type) == H5T_SGN_2;
+    if (size == 1) *out = is_signed ? MG_I16 : MG_U8; // there is no int8: it fits int16
+    if (size == 2) *out = is_signed ? MG_I16 : MG_U16;
+    if (size == 4) *out = is_signed ? MG_I32 : MG_U32;
+    if (size == 8) *out = is_signed ? MG_I64 : MG_U64;
+    return size == 1 || size == 2 || size == 4 || size == 8;
+}
+
+// --- failures ---------------------------------------------------------------------------------------
+
+// Keep the description of the innermost error; the system's own words where they are in it.
+static herr_t note_reason(unsigned n, const H5E_error2_t *error, void *reason)
+{
+    enum { ROOM = 256 };
+    const char *quote = error->desc ? strstr(error->desc, "error message = '") : NULL;
+
+    if (n > 0 || !error->desc) return 0;
+    if (quote)
+        snprintf(reason, ROOM, "%.*s", (int)strcspn(quote + 17, "'"), quote + 17);
+    else
+        snprintf(reason, ROOM, "%s", error->desc);
+    return quote ? 1 : 0;
+}
+
+mg_status h5_fail(const mg_h5 *file, const char *doing, const char *name)
+{
+    char reason[256] = "unknown reason";
+    bool system = H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, note_reason, reason) > 0;
+
+    H5Eclear2(H5E_DEFAULT);
+    mg_status code = file->writing || system ? MG_ERR_IO : MG_ERR_FORMAT;
+    if (!*name) return MG_FAIL(code, "cannot %s '%s': %s", doing, file->path, reason);
+    return MG_FAIL(code, "cannot %s '%s' in '%s': %s", doing, name, file->path, reason);
+}
+
+// --- files ------------------------------------------------------------------------------------------
+
+void h5_prepare(void)
+{
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    H5PLset_loading_state(0);
+    h5_know_zstd();
+}
+
+// Chunk indexes of format 1.10 are found in constant time; locking fails on some network folders.
+static hid_t access_list(void)
+{
+    hid_t list = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_libver_bounds(list, H5F_LIBVER_V110, H5F_LIBVER_V110);
+    H5Pset_fclose_degree(list, H5F_CLOSE_STRONG);
+#if H5_VERSION_GE(1, 10, 7)
+    H5Pset_file_locking(list, false, true);
+#endif
+    return list;
+}
+
+static mg_status open_file(const char *path, bool writing, mg_h5 **out)
+{
+    mg_status st = MG_OK;
+    mg_h5 *file = mg_calloc(1, sizeof *file);
+    hid_t access = H5I_INVALID_HID;
+    struct stat facts;
+
+    *out = NULL;
+    MG_CHECK(file, MG_ERR_MEMORY, "cannot allocate a handle for '%s'", path);
+    h5_prepare();
+    file->id = H5I_INVALID_HID;
+    file->writing = writing;
+    file->path = mg_strdup(path);
+    if (!file->path) {
+        st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate a handle for '%s'", path);
+        goto done;
+    }
+    access = access_list();
+    file->id = writing ? H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access)
+                       : H5Fopen(path, H5F_ACC_RDONLY, access);
+    if (file->id < 0) {
+        st = h5_fail(file, writing ? "create" : "open", "");
+        goto done;
+    }
+    if (!stat(path, &facts)) file->bytes = facts.st_size;
+    *out = file;
+
+done:
+    if (access >= 0) H5Pclose(access);
+    if (st) mg_h5_close(&file);
+    return st;
+}
+
+mg_status mg_h5_open(const char *path, mg_h5 **file)
+{
+    return open_file(path, false, file);
+}
+
+mg_status mg_h5_create(const char *path, mg_h5 **file)
+{
+    return open_file(path, true, file);
+}
+
+mg_status mg_h5_close(mg_h5 **file)
+{
+    mg_h5 *f = *file;
+    mg_status st = MG_OK;
+
+    if (!f) return MG_OK;
+    if (f->id >= 0) {
+        if (f->writing && H5Fflush(f->id, H5F_SCOPE_GLOBAL) < 0) st = h5_fail(f, "write", "");
+        if (H5Fclose(f->id) < 0 && !st) st = h5_fail(f, "close", "");
+    }
+    mg_free(f->path);
+    mg_free(f);
+    *file = NULL;
+    return st;
+}
+
+const char *mg_h5_path(const mg_h5 *file)
+{
+    return file->path;
+}
+
+// --- objects ----------------------------------------------------------------------------------------
+
+enum link { LINK_HARD, LINK_NONE, LINK_AWAY };
+
+// Follow `name` link by link. A component may lead elsewhere; then *away is its length in `name`.
+static enum link follow(const mg_h5 *file, const char *name, int *away)
+{
+    char path[1024];
+    size_t n = strlen(name);
+
+    if (n >= sizeof path) return LINK_NONE;
+    for (size_t i = 0; i < n; i++) {
+        if (name[i] == '/' || (name[i + 1] && name[i + 1] != '/')) continue;
+        H5L_info_t link;
+        memcpy(path, name, i + 1);
+        path[i + 1] = '\0';
+        if (H5Lexists(file->id, path, H5P_DEFAULT) <= 0 ||
+            H5Lget_info(file->id, path, &link, H5P_DEFAULT) < 0) {
+            H5Eclear2(H5E_DEFAULT);
+            return LINK_NONE;
+        }
+        *away = (int)(i + 1);
+        if (link.type != H5L_TYPE_HARD) return LINK_AWAY;
+    }
+    return LINK_HARD;
+}
+
+mg_status h5_open_object(const mg_h5 *file, const char *name, hid_t *object)
+{
+    int away = 0;
+
+    switch (follow(file, name, &away)) {
+    case LINK_NONE:
+        return MG_FAIL(MG_ERR_FORMAT, "'%s' has no '%s'", file->path, name);
+    case LINK_AWAY:
+        return MG_FAIL(MG_ERR_FORMAT, "'%.*s' in '%s' is a link, expected an object of the file",
+                       away, name, file->path);
+    case LINK_HARD:
+        break;
+    }
+    *object = H5Oopen(file->id, name[strspn(name, "/")] ? name : "/", H5P_DEFAULT);
+    if (*object < 0) return h5_fail(file, "open", name);
+    return MG_OK;
+}
+
+bool mg_h5_has(const mg_h5 *file, const char *name)
+{
+    int away;
+    return follow(file, name, &away) == LINK_HARD;
+}
+
+// Refuse storage outside the file and filters we do not know.
+static mg_status check_storage(const mg_h5 *file, const char *name, hid_t plist, int *filter)
+{
+    H5D_layout_t layout = H5Pget_layout(plist);
+    int filters = layout == H5D_CHUNKED ? H5Pget_nfilters(plist) : 0;
+
+    MG_CHECK(layout == H5D_COMPACT || layout == H5D_CONTIGUOUS || layout == H5D_CHUNKED,
+             MG_ERR_FORMAT, "'%s' in '%s' is a virtual array, expected data in the file", name,
+             file->path);
+    MG_CHECK(H5Pget_external_count(plist) == 0, MG_ERR_FORMAT,
+             "'%s' in '%s' keeps its data in another file, expected data in the file", name,
+             file->path);
+    *filter = 0;
+    for (int i = 0; i < filters; i++) {
+        unsigned flags = 0, config = 0;
+        size_t values = 0;
+        char label[32] = "";
+        H5Z_filter_t id =
+            H5Pget_filter2(plist, (unsigned)i, &flags, &values, NULL, sizeof label, label, &config);
+        MG_CHECK(id == H5Z_FILTER_DEFLATE || id == H5Z_FILTER_SHUFFLE ||
+                     id == H5Z_FILTER_FLETCHER32 || id == MG_H5_ZSTD,
+                 MG_ERR_FORMAT,
+                 "'%s' in '%s' uses filter %d, expected deflate (1), shuffle (2), fletcher32 (3) "
+                 "or zstd (%d)",
+                 name, file->path, (int)id, MG_H5_ZSTD);
+        if (id == MG_H5_ZSTD) *filter = MG_H5_ZSTD;
+    }
+    return MG_OK;
+}
+
+// The memory that shape and chunks claim must be in proportion to the file.
+static mg_status check_claim(const mg_h5 *file, const char *name, hid_t array, hid_t plist)
+{
+    hsize_t dim[H5S_MAX_RANK] = {0}, chunk[H5S_MAX_RANK] = {0};
+    hid_t space = H5Dget_space(array), type = H5Dget_type(array);
+    H5S_class_t kind = space >= 0 ? H5Sget_simple_extent_type(space) : H5S_NO_CLASS;
+    int ndim = space >= 0 ? H5Sget_simple_extent_dims(space, dim, NULL) : -1;
+    bool chunked = H5Pget_layout(plist) == H5D_CHUNKED;
+    double size = type >= 0 ? (double)H5Tget_size(type) : 0, whole = size, piece = size;
+
+    if (space >= 0) H5Sclose(space);
+    if (type >= 0) H5Tclose(type);
+    MG_CHECK(kind == H5S_SCALAR || kind == H5S_SIMPLE, MG_ERR_FORMAT,
+             "'%s' in '%s' is empty, expected an array", name, file->path);
+    MG_CHECK(ndim >= 0 && ndim <= MG_H5_MAX_DIMS && size > 0, MG_ERR_FORMAT,
+             "'%s' in '%s' has %d dimensions, expected at most %d", name, file->path, ndim,
+             MG_H5_MAX_DIMS);
+    if (chunked && H5Pget_chunk(plist, H5S_MAX_RANK, chunk) != ndim)
+        return h5_fail(file, "read the chunk size of", name);
+    for (int i = 0; i < ndim; i++) {
+        whole *= (double)dim[i];
+        piece *= (double)chunk[i];
+    }
+    if (file->writing) return MG_OK;
+    double most = (double)file->bytes * (chunked ? MAX_EXPANSION : 1);
+    if (chunked && piece > whole) whole = piece;
+    MG_CHECK(whole <= most && whole <= MAX_ARRAY_BYTES, MG_ERR_FORMAT,
+             "'%s' in '%s' claims %.0f bytes, the file has only %lld", name, file->path, whole,
+             (long long)file->bytes);
+    return MG_OK;
+}
+
+mg_status h5_open_array(const mg_h5 *file, const char *name, hid_t *array, int *filter)
+{
+    hid_t object, plist;
+    int seen = 0;
+
+    MG_TRY(h5_open_object(file, name, &object));
+    if (H5Iget_type(object) != H5I_DATASET) {
+        H5Oclose(object);
+        return MG_FAIL(MG_ERR_FORMAT, "'%s' in '%s' is a group, expected an array", name,
+                       file->path);
+    }
+    plist = H5Dget_create_plist(object);
+    mg_status st = plist < 0 ? h5_fail(file, "describe", name) : MG_OK;
+    if (!st) st = check_storage(file, name, plist, &seen);
+    if (!st) st = check_claim(file, name, object, plist);
+    if (plist >= 0) H5Pclose(plist);
+    if (st) {
+        H5Oclose(object);
+        return st;
+    }
+    if (filter) *filter = seen;
+    *array = object;
+    return MG_OK;
+}
+
+static mg_status describe(const mg_h5 *file, const char *name, hid_t array, mg_h5_info *info)
+{
+    hsize_t dim[MG_H5_MAX_DIMS], chunk[MG_H5_MAX_DIMS];
+    hid_t space = H5Dget_space(array), type = H5Dget_type(array);
+    hid_t plist = H5Dget_create_plist(array);
+
+    memset(info, 0, sizeof *info);
+    info->ndim = H5Sget_simple_extent_dims(space, dim, NULL);
+    info->chunked = H5Pget_layout(plist) == H5D_CHUNKED;
+    if (info->chunked) H5Pget_chunk(plist, MG_H5_MAX_DIMS, chunk);
+    info->count = 1;
+    for (int i = 0; i < info->ndim; i++) {
+        info->dim[i] = (int64_t)dim[i];
+        info->chunk[i] = info->chunked ? (int64_t)chunk[i] : 0;
+        info->count *= info->dim[i];
+    }
+    bool number = h5_number_type(type, &info->type);
+    H5Pclose(plist);
+    H5Tclose(type);
+    H5Sclose(space);
+    MG_CHECK(number, MG_ERR_FORMAT, "'%s' in '%s' does not hold numbers", name, file->path);
+    return MG_OK;
+}
+
+mg_status mg_h5_describe(const mg_h5 *file, const char *name, mg_h5_info *info)
+{
+    hid_t array;
+
+    MG_TRY(h5_open_array(file, name, &array, NULL));
+    mg_status st = describe(file, name, array, info);
+    H5Oclose(array);
+    return st;
+}
+
+// --- reading numbers --------------------------------------------------------------------------------
+
+// Stop a conversion that would change a value; rounding to fewer digits is allowed.
+static H5T_conv_ret_t keep_values(H5T_conv_except_t what, hid_t from, hid_t to, void *old,
+                                  void *value, void *changed)
+{
+    (void)from, (void)to, (void)old, (void)value;
+    if (what == H5T_CONV_EXCEPT_PRECISION || what == H5T_CONV_EXCEPT_PINF ||
+        what == H5T_CONV_EXCEPT_NINF || what == H5T_CONV_EXCEPT_NAN)
+        return H5T_CONV_UNHANDLED;
+    *(bool *)changed = true;
+    return H5T_CONV_ABORT;
+}
+
+static mg_status read_values(const mg_h5 *file, const char *name, hid_t array,
+                             const mg_h5_info *info, mg_dtype type, void *data, int64_t lo,
+                             int64_t hi)
+{
+    bool wants_float = type == MG_F32 || type == MG_F64, changed = false;
+    bool has_float = info->type == MG_F32 || info->type == MG_F64;
+    hsize_t start[MG_H5_MAX_DIMS] = {0}, size[MG_H5_MAX_DIMS];
+    hid_t from = H5S_ALL, to = H5S_ALL, plist;
+    mg_status st = MG_OK;
+
+    MG_CHECK(wants_float || !has_float, MG_ERR_FORMAT, "'%s' in '%s' is %s, expected %s", name,
+             file->path, mg_dtype_name(info->type), mg_dtype_name(type));
+    if (info->count == 0) return MG_OK;
+    if (info->ndim > 0 && hi - lo < info->dim[0]) {
+        for (int i = 0; i < info->ndim; i++) size[i] = (hsize_t)info->dim[i];
+        start[0] = (hsize_t)lo;
+        size[0] = (hsize_t)(hi - lo);
+        from = H5Dget_space(array);
+        H5Sselect_hyperslab(from, H5S_SELECT_SET, start, NULL, size, NULL);
+        to = H5Screate_simple(info->ndim, size, NULL);
+    }
+    plist = H5Pcreate(H5P_DATASET_XFER);
+    H5Pset_type_conv_cb(plist, keep_values, &changed);
+    if (H5Dread(array, h5_native_type(type), to, from, plist, data) < 0) {
+        if (changed) {
+            H5Eclear2(H5E_DEFAULT);
+            st = MG_FAIL(MG_ERR_FORMAT, "'%s' in '%s' is %s and has a value that %s cannot hold",
+                         name, file->path, mg_dtype_name(info->type), mg_dtype_name(type));
+        } else {
+            st = h5_fail(file, "read", name);
+        }
+    }
+    H5Pclose(plist);
+    if (from != H5S_ALL) H5Sclose(from);
+    if (to != H5S_ALL) H5Sclose(to);
+    return st;
+}
+
+mg_status mg_h5_read(const mg_h5 *file, const char *name, mg_dtype type, void *data, int64_t count)
+{
+    mg_h5_info info;
+    hid_t array;
+
+    MG_TRY(h5_open_array(file, name, &array, NULL));
+    mg_status st = describe(file, name, array, &info);
+    if (!st && info.count != count)
+        st = MG_FAIL(MG_ERR_FORMAT, "'%s' in '%s' has %lld values, expected %lld", name, file->path,
+                     (long long)info.count, (long long)count);
+    if (!st) st = read_values(file, name, array, &info, type, data, 0, info.dim[0]);
+    H5Oclose(array);
+    return st;
+}
+
+mg_status mg_h5_load(const mg_h5 *file, const char *name, mg_dtype type, void **data,
+                     mg_h5_info *info)
+{
+    mg_h5_info found;
+    hid_t array;
+    void *values = NULL;
+
+    *data = NULL;
+    MG_TRY(h5_open_array(file, name, &array, NULL));
+    mg_status st = describe(file, name, array, &found);
+    if (st) goto done;
+    size_t bytes = (size_t)found.count * mg_dtype_size(type);
+    values = mg_alloc(bytes ? bytes : 1);
+    if (!values) {
+        st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate %zu bytes for '%s' of '%s'", bytes, name,
+                     file->path);
+        goto done;
+    }
+    st = read_values(file, name, array, &found, type, values, 0, found.dim[0]);
+    if (st) goto done;
+    *data = values;
+    if (info) *info = found;
+
+done:
+    if (st) mg_free(values);
+    H5Oclose(array);
+    return st;
+}
+
+mg_status mg_h5_read_rows(const mg_h5 *file, const char *name, mg_dtype type, void *data,
+                          int64_t lo, int64_t hi)
+{
+    mg_h5_info info;
+    hid_t array;
+
+    MG_TRY(h5_open_array(file, name, &array, NULL));
+    mg_status st = describe(file, name, array, &info);
+    if (!st && (info.ndim < 1 || lo < 0 || lo > hi || hi > info.dim[0]))
+        st = MG_FAIL(MG_ERR_FORMAT, "'%s' in '%s' has %lld rows, expected rows %lld to %lld", name,
+                     file->path, (long long)info.dim[0], (long long)lo, (long long)hi);
+    if (!st && lo < hi) st = read_values(file, name, array, &info, type, data, lo, hi);
+    H5Oclose(array);
+    return st;
+}
+
+// --- writing ----------------------------------------------------------------------------------------
+
+static mg_status write_array(mg_h5 *file, const char *name, hid_t type, const void *data, int ndim,
+                             const int64_t *dim)
+{
+    hsize_t size[MG_H5_MAX_DIMS];
+    int64_t count = 1;
+    mg_status st = MG_OK;
+
+    assert(ndim <= MG_H5_MAX_DIMS);
+    for (int i = 0; i < ndim; i++) {
+        size[i] = (hsize_t)dim[i];
+        count *= dim[i];
+    }
+    hid_t links = H5Pcreate(H5P_LINK_CREATE), plist = H5Pcreate(H5P_DATASET_CREATE);
+    hid_t space = ndim ? H5Screate_simple(ndim, size, NULL) : H5Screate(H5S_SCALAR);
+    H5Pset_create_intermediate_group(links, 1);
+    H5Pset_obj_track_times(plist, false); // the same contents give the same bytes
+    hid_t array = H5Dcreate2(file->id, name, type, space, links, plist, H5P_DEFAULT);
+    if (array < 0 || (count && H5Dwrite(array, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0))
+        st = h5_fail(file, "write", name);
+    if (array >= 0 && H5Dclose(array) < 0 && !st) st = h5_fail(file, "write", name);
+    H5Sclose(space);
+    H5Pclose(plist);
+    H5Pclose(links);
+    return st;
+}
+
+mg_status mg_h5_write(mg_h5 *file, const char *name, mg_dtype type, const void *data, int ndim,
+                      const int64_t *dim)
+{
+    return write_array(file, name, h5_native_type(type), data, ndim, dim);
+}
+
+static hid_t text_type(void)
+{
+    hid_t type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, H5T_VARIABLE);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    return type;
+}
+
+mg_status mg_h5_write_texts(mg_h5 *file, const char *name, const char *const *text, int64_t count)
+{
+    hid_t type = text_type();
+    mg_status st = write_array(file, name, type, text, 1, &count);
+    H5Tclose(type);
+    return st;
+}
+
+// --- texts ------------------------------------------------------------------------------------------
+
+mg_status h5_copy_texts(const char *raw, hid_t type, int64_t count, char **text)
+{
+    bool variable = H5Tis_variable_str(type) > 0;
+    size_t size = H5Tget_size(type);
+
+    for (int64_t i = 0; i < count; i++) {
+        const char *at = variable ? ((char *const *)raw)[i] : raw + (size_t)i * size;
+        size_t n = !at ? 0 : variable ? strlen(at) : strnlen(at, size);
+        if (!variable && H5Tget_strpad(type) == H5T_STR_SPACEPAD)
+            while (n > 0 && at[n - 1] == ' ') n--;
+        text[i] = mg_alloc(n + 1);
+        if (!text[i]) {
+            while (i > 0) mg_free(text[--i]);
+            return MG_FAIL(MG_ERR_MEMORY, "cannot allocate a text of %zu bytes", n);
+        }
+        if (n) memcpy(text[i], at, n);
+        text[i][n] = '\0';
+    }
+    return MG_OK;
+}
+
+mg_status mg_h5_load_texts(const mg_h5 *file, const char *name, char ***text, int64_t *count)
+{
+    mg_status st = MG_OK;
+    hid_t array;
+    char *raw = NULL, **list = NULL;
+    bool filled = false;
+
+    *text = NULL;
+    *count = 0;
+    MG_TRY(h5_open_array(file, name, &array, NULL));
+    hid_t type = H5Dget_type(array), space = H5Dget_space(array);
+    hssize_t n = H5Sget_simple_extent_npoints(space);
+    if (H5Tget_class(type) != H5T_STRING || n < 0) {
+        st = MG_FAIL(MG_ERR_FORMAT, "'%s' in '%s' does not hold texts", name, file->path);
+        goto done;
+    }
+    raw = mg_calloc((size_t)n + 1, H5Tget_size(type));
+    list = mg_calloc((size_t)n + 1, sizeof *list);
+    if (!raw || !list) {
+        st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate %lld texts of '%s' in '%s'", (long long)n,
+                     name, file->path);
+        goto done;
+    }
+    if (n > 0 && H5Dread(array, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, raw) < 0) {
+        st = h5_fail(file, "read", name);
+        goto done;
+    }
+    filled = n > 0 && H5Tis_variable_str(type) > 0;
+    st = h5_copy_texts(raw, type, n, list);
+    if (st) goto done;
+    *text = list;
+    *count = n;
+
+done:
+    if (filled) H5Dvlen_reclaim(type, space, H5P_DEFAULT, raw);
+    if (st) mg_free(list);
+    mg_free(raw);
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Oclose(array);
+    return st;
+}
+
+// --- listing ----------------------------------------------------------------------------------------
+
+typedef struct {
+    char **name;
+    int count, room;
+    bool full; // out of memory
+} name_list;
+
+static herr_t note_name(hid_t group, const char *name, const H5L_info_t *link, void *ctx)
+{
+    name_list *list = ctx;
+    const char *tail = "";
+
+    if (link->type == H5L_TYPE_HARD) {
+        hid_t object = H5Oopen(group, name, H5P_DEFAULT);
+        if (object < 0) return -1;
+        if (H5Iget_type(object) == H5I_GROUP) tail = "/";
+        H5Oclose(object);
+    }
+    if (list->count == list->room) {
+        int room = list->room ? 2 * list->room : 32;
+        char **grown = mg_realloc(list->name, (size_t)room * sizeof *grown);
+        if (grown) {
+            list->name = grown;
+            list->room = room;
+        }
+    }
+    char *copy = list->count < list->room ? mg_sprintf("%s%s", name, tail) : NULL;
+    list->full = !copy;
+    if (!copy) return -1;
+    list->name[list->count++] = copy;
+    return 0;
+}
+
+mg_status mg_h5_list(const mg_h5 *file, const char *group, char ***names, int *count)
+{
+    name_list list = {0};
+    mg_status st = MG_OK;
+    hid_t object;
+
+    *names = NULL;
+    *count = 0;
+    MG_TRY(h5_open_object(file, group, &object));
+    if (H5Iget_type(object) != H5I_GROUP)
+        st =
+            MG_FAIL(MG_ERR_FORMAT, "'%s' in '%s' is an array, expected a group", group, file->path);
+    else if (H5Literate(object, H5_INDEX_NAME, H5_ITER_INC, NULL, note_name, &list) < 0)
+        st = list.full ? MG_FAIL(MG_ERR_MEMORY, "cannot allocate the names in '%s'", file->path)
+                       : h5_fail(file, "list", group);
+    if (st) {
+        while (list.count > 0) mg_free(list.name[--list.count]);
+        mg_free(list.name);
+    } else {
+        *names = list.name;
+        *count = list.count;
+    }
+    H5Oclose(object);
+    return st;
+}

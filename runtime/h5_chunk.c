@@ -1,0 +1,199 @@
+// Raw chunks: arrays whose chunks are encoded and decoded outside HDF5, and where those chunks lie
+// in the file, so that they can be read by pread from many threads.
+#include "runtime/h5_private.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/mem.h"
+
+// --- filter 32015 -----------------------------------------------------------------------------------
+
+static mg_h5_decoder decoder; // set once at start, by the home of zstd
+
+void mg_h5_register_zstd(mg_h5_decoder decode)
+{
+    decoder = decode;
+}
+
+// HDF5 filter function: decodes *buf in place of itself. Encoding is done by mg_h5_write_chunk's
+// callers, never here. Returns 0 on failure.
+static size_t zstd_filter(unsigned flags, size_t n_values, const unsigned *values, size_t bytes,
+                          size_t *room, void **buf)
+{
+    (void)n_values, (void)values;
+    if (!(flags & H5Z_FLAG_REVERSE) || !decoder) return 0;
+    size_t size = decoder(NULL, 0, *buf, bytes);
+    if (size == 0 || size > (size_t)UINT32_MAX) return 0; // chunks are smaller than 4 GiB
+    void *out = H5allocate_memory(size, false);
+    if (!out) return 0;
+    if (decoder(out, size, *buf, bytes) != size) {
+        H5free_memory(out);
+        return 0;
+    }
+    H5free_memory(*buf);
+    *buf = out;
+    *room = size;
+    return size;
+}
+
+void h5_know_zstd(void)
+{
+    static const H5Z_class2_t filter = {
+        .version = H5Z_CLASS_T_VERS,
+        .id = MG_H5_ZSTD,
+        .encoder_present = 1,
+        .decoder_present = 1,
+        .name = "zstd",
+        .filter = zstd_filter,
+    };
+    if (H5Zfilter_avail(MG_H5_ZSTD) <= 0) H5Zregister(&filter);
+}
+
+// --- writing ----------------------------------------------------------------------------------------
+
+mg_status mg_h5_make_chunked(mg_h5 *file, const char *name, mg_dtype type, int ndim,
+                             const int64_t *dim, const int64_t *chunk, int filter)
+{
+    hsize_t size[MG_H5_MAX_DIMS], most[MG_H5_MAX_DIMS], piece[MG_H5_MAX_DIMS];
+    const unsigned level = 3; // what hdf5plugin writes there; decoding does not use it
+    mg_status st = MG_OK;
+
+    assert(ndim >= 1 && ndim <= MG_H5_MAX_DIMS && (filter == 0 || filter == MG_H5_ZSTD));
+    for (int i = 0; i < ndim; i++) {
+        most[i] = size[i] = (hsize_t)dim[i];
+        piece[i] = (hsize_t)chunk[i];
+    }
+    most[0] = H5S_UNLIMITED;
+    hid_t links = H5Pcreate(H5P_LINK_CREATE), plist = H5Pcreate(H5P_DATASET_CREATE);
+    hid_t space = H5Screate_simple(ndim, size, most);
+    H5Pset_create_intermediate_group(links, 1);
+    H5Pset_obj_track_times(plist, false);
+    H5Pset_chunk(plist, ndim, piece);
+    if (filter) H5Pset_filter(plist, MG_H5_ZSTD, H5Z_FLAG_OPTIONAL, 1, &level);
+    hid_t array =
+        H5Dcreate2(file->id, name, h5_native_type(type), space, links, plist, H5P_DEFAULT);
+    if (array < 0 || H5Dclose(array) < 0) st = h5_fail(file, "create", name);
+    H5Sclose(space);
+    H5Pclose(plist);
+    H5Pclose(links);
+    return st;
+}
+
+// Make the first axis long enough for a chunk that starts at `at`.
+static mg_status grow(mg_h5 *file, const char *name, hid_t array, const hsize_t *at)
+{
+    hsize_t dim[MG_H5_MAX_DIMS], chunk[MG_H5_MAX_DIMS];
+    hid_t space = H5Dget_space(array), plist = H5Dget_create_plist(array);
+    mg_status st = MG_OK;
+
+    int ndim = H5Sget_simple_extent_dims(space, dim, NULL);
+    H5Sclose(space);
+    if (H5Pget_chunk(plist, MG_H5_MAX_DIMS, chunk) != ndim)
+        st = h5_fail(file, "write chunks of", name);
+    H5Pclose(plist);
+    if (!st && at[0] >= dim[0]) {
+        dim[0] = at[0] + chunk[0];
+        if (H5Dset_extent(array, dim) < 0) st = h5_fail(file, "enlarge", name);
+    }
+    return st;
+}
+
+mg_status mg_h5_write_chunk(mg_h5 *file, const char *name, const int64_t *at, const void *bytes,
+                            size_t count)
+{
+    hsize_t offset[MG_H5_MAX_DIMS] = {0};
+    hid_t array;
+    mg_h5_info info;
+
+    MG_TRY(mg_h5_describe(file, name, &info));
+    for (int i = 0; i < info.ndim; i++) offset[i] = (hsize_t)at[i];
+    MG_TRY(h5_open_array(file, name, &array, NULL));
+    mg_status st = grow(file, name, array, offset);
+    if (!st && H5Dwrite_chunk(array, H5P_DEFAULT, 0, offset, count, bytes) < 0)
+        st = h5_fail(file, "write a chunk of", name);
+    if (H5Dclose(array) < 0 && !st) st = h5_fail(file, "write", name);
+    return st;
+}
+
+// --- where chunks lie -------------------------------------------------------------------------------
+
+void mg_h5_chunks_free(mg_h5_chunks *chunks)
+{
+    mg_free(chunks->address);
+    mg_free(chunks->bytes);
+    mg_free(chunks->filter_mask);
+    memset(chunks, 0, sizeof *chunks);
+}
+
+static mg_status chunks_alloc(const mg_h5 *file, const char *name, int64_t count,
+                              mg_h5_chunks *chunks)
+{
+    chunks->count = count;
+    chunks->address = mg_calloc((size_t)count + 1, sizeof *chunks->address);
+    chunks->bytes = mg_calloc((size_t)count + 1, sizeof *chunks->bytes);
+    chunks->filter_mask = mg_calloc((size_t)count + 1, sizeof *chunks->filter_mask);
+    MG_CHECK(chunks->address && chunks->bytes && chunks->filter_mask, MG_ERR_MEMORY,
+             "cannot allocate a table of %lld chunks of '%s' in '%s'", (long long)count, name,
+             file->path);
+    return MG_OK;
+}
+
+// Row-major number of the chunk at `offset`, -1 if it lies outside the array.
+static int64_t chunk_number(const mg_h5_info *info, const hsize_t *offset)
+{
+    int64_t k = 0;
+    for (int i = 0; i < info->ndim; i++) {
+        int64_t along = (info->dim[i] + info->chunk[i] - 1) / info->chunk[i];
+        int64_t place = (int64_t)offset[i] / info->chunk[i];
+        if (place >= along) return -1;
+        k = k * along + place;
+    }
+    return k;
+}
+
+static mg_status read_table(const mg_h5 *file, const char *name, hid_t array,
+                            const mg_h5_info *info, mg_h5_chunks *out)
+{
+    hsize_t stored = 0;
+
+    if (H5Dget_num_chunks(array, H5S_ALL, &stored) < 0)
+        return h5_fail(file, "count the chunks of", name);
+    for (hsize_t i = 0; i < stored; i++) {
+        hsize_t offset[MG_H5_MAX_DIMS] = {0}, bytes = 0;
+        haddr_t address = 0;
+        unsigned mask = 0;
+        if (H5Dget_chunk_info(array, H5S_ALL, i, offset, &mask, &address, &bytes) < 0)
+            return h5_fail(file, "find the chunks of", name);
+        int64_t k = chunk_number(info, offset);
+        MG_CHECK(k >= 0 && address <= (haddr_t)file->bytes &&
+                     bytes <= (hsize_t)file->bytes - address,
+                 MG_ERR_FORMAT, "chunk %llu of '%s' lies outside '%s'", (unsigned long long)i, name,
+                 file->path);
+        out->address[k] = address;
+        out->bytes[k] = bytes;
+        out->filter_mask[k] = mask;
+    }
+    return MG_OK;
+}
+
+mg_status mg_h5_chunk_table(const mg_h5 *file, const char *name, int *filter, mg_h5_chunks *out)
+{
+    mg_h5_info info;
+    hid_t array;
+    int64_t count = 1;
+
+    memset(out, 0, sizeof *out);
+    MG_TRY(mg_h5_describe(file, name, &info));
+    MG_CHECK(info.chunked, MG_ERR_FORMAT, "'%s' in '%s' is not chunked", name, file->path);
+    for (int i = 0; i < info.ndim; i++) count *= (info.dim[i] + info.chunk[i] - 1) / info.chunk[i];
+    MG_CHECK(count <= file->bytes, MG_ERR_FORMAT, "'%s' in '%s' claims %lld chunks", name,
+             file->path, (long long)count);
+    MG_TRY(h5_open_array(file, name, &array, filter));
+    mg_status st = chunks_alloc(file, name, count, out);
+    if (!st) st = read_table(file, name, array, &info, out);
+    if (st) mg_h5_chunks_free(out);
+    H5Oclose(array);
+    return st;
+}

@@ -1,5 +1,5 @@
 // Settings: one table of options per command (or shared section) makes parsing, bounds, --help,
-// docs/config.md and the echo of a run's config.yaml. The one home of libyaml.
+// docs/config.md and the echo of a run's config.yaml.
 // Precedence: table default, YAML file, --set key=value and --name value in the order given.
 #ifndef MG_RUNTIME_CONFIG_H
 #define MG_RUNTIME_CONFIG_H
@@ -10,6 +10,7 @@
 
 #include "runtime/err.h"
 #include "runtime/json.h"
+#include "runtime/yaml.h"
 
 typedef enum {
     MG_INT,    // int64_t
@@ -27,7 +28,8 @@ typedef struct {
 } mg_list;
 
 // One setting. `at` is an offset into the structure given with the table (see mg_option_group).
-// `def` is the default as it would be written in YAML. `min`/`max` bound MG_INT and MG_REAL.
+// `def` is the default as it would be written with --set ("" for an empty list or tree).
+// `min`/`max` bound MG_INT and MG_REAL; both 0 means no bounds.
 // For MG_CHOICE `choices` lists the values separated by '|', otherwise it is NULL.
 typedef struct {
     const char *key; // "train.epochs": section, dot, name
@@ -49,8 +51,8 @@ typedef struct {
 // also "name=value" where the name is the last part of exactly one key of these groups, preferring
 // section `own`; '-' in names reads as '_'). Texts, lists and trees are owned by the structure:
 // release with mg_config_free. Errors (MG_ERR_CONFIG) name line, column and the nearest valid key.
-// `sections` lists further top-level YAML sections that are allowed and skipped, so that one file
-// can serve several commands (NULL: all known sections of the program, see mg_config_sections).
+// A value given with --set is taken as it stands for MG_TEXT and MG_CHOICE, and read as YAML for
+// MG_TREE and for a list that begins with '['. On failure the structures hold nothing to release.
 mg_status mg_config_load(const mg_option_group *groups, int count, const char *own,
                          const char *yaml, const char *name, const mg_list *sets);
 void mg_config_free(const mg_option_group *groups, int count);
@@ -65,12 +67,15 @@ void mg_config_help(const mg_option_group *groups, int count);
 // The same as a Markdown table (docs/config.md). Release with mg_free.
 char *mg_config_markdown(const mg_option_group *groups, int count);
 
-// Tell the module which sections exist in the program at all: a section of a YAML file that no
-// table of the running command names, but that is in this list, is skipped; others are errors.
-void mg_config_sections(const char *const *sections);
+// Tell the module what exists in the program at all, so that one YAML file can serve several
+// commands: full keys ("train.epochs") or whole sections ("amos"), NULL-ended, kept by the caller.
+// What a file sets and no table of the running command names is skipped if it is in this list, and
+// an error otherwise.
+void mg_config_sections(const char *const *known);
 
-// Any YAML text as JSON, under the same restrictions (no aliases or anchors, depth 16, 1 MiB, no
-// duplicate keys). Caller frees.
-mg_status mg_yaml_parse(const char *text, const char *name, mg_json **out);
+// The option of this key or name ('-' reads as '_', `own` as for mg_config_load) in the tables.
+// MG_ERR_CONFIG if there is none or the name is not unique; the message names the nearest.
+mg_status mg_config_find(const mg_option_group *groups, int count, const char *own,
+                         const char *name, const mg_option **option);
 
 #endif

@@ -303,6 +303,29 @@ void mg_texts_sort_natural(mg_texts *list)
     if (list->count) qsort(list->item, list->count, sizeof *list->item, compare_items);
 }
 
+int mg_text_distance(const char *a, const char *b)
+{
+    enum { LONGEST = 127 };
+    int row[3][LONGEST + 1]; // distances of the last three prefixes of `a` to all prefixes of `b`
+    int m = (int)strnlen(a, LONGEST), n = (int)strnlen(b, LONGEST);
+
+    for (int j = 0; j <= n; j++) row[0][j] = j;
+    for (int i = 1; i <= m; i++) {
+        int *now = row[i % 3], *last = row[(i + 2) % 3], *before = row[(i + 1) % 3];
+        now[0] = i;
+        for (int j = 1; j <= n; j++) {
+            int best = last[j - 1] + (a[i - 1] != b[j - 1]);
+            if (last[j] + 1 < best) best = last[j] + 1;
+            if (now[j - 1] + 1 < best) best = now[j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                before[j - 2] + 1 < best)
+                best = before[j - 2] + 1;
+            now[j] = best;
+        }
+    }
+    return row[m % 3][n];
+}
+
 // ---- listings
 
 static bool is_junk(const char *name)

@@ -50,6 +50,10 @@ void mg_texts_sort_natural(mg_texts *list);
 // strcmp. For qsort-like use on texts.
 int mg_natural_compare(const char *a, const char *b);
 
+// Number of changes (a character more, less, other, or two swapped) from one text to the other: for
+// "the nearest is ..." in messages. Only the first 127 characters count.
+int mg_text_distance(const char *a, const char *b);
+
 // Entries of one folder, natural order, junk left out (datasets.md, rules for every reader, 2).
 // Symbolic links are followed only to targets inside `root` (NULL: anywhere).
 // The lists are overwritten; either may be NULL. One directory is read once. MG_ERR_IO if it cannot

@@ -23,12 +23,22 @@ mg_json *mg_json_array(void)
     return mg_fault() ? NULL : json_array();
 }
 
-static mg_json *new_real(double value)
+mg_json *mg_json_new_int(int64_t value)
+{
+    return json_integer(value);
+}
+
+mg_json *mg_json_new_bool(bool value)
+{
+    return json_boolean(value);
+}
+
+mg_json *mg_json_new_real(double value)
 {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-static mg_json *new_text(const char *text)
+mg_json *mg_json_new_text(const char *text)
 {
     if (!text) return json_null();
     mg_json *value = json_string(text);
@@ -52,22 +62,22 @@ void mg_json_put(mg_json *object, const char *key, mg_json *value)
 
 void mg_json_put_int(mg_json *object, const char *key, int64_t value)
 {
-    mg_json_put(object, key, json_integer(value));
+    mg_json_put(object, key, mg_json_new_int(value));
 }
 
 void mg_json_put_real(mg_json *object, const char *key, double value)
 {
-    mg_json_put(object, key, new_real(value));
+    mg_json_put(object, key, mg_json_new_real(value));
 }
 
 void mg_json_put_bool(mg_json *object, const char *key, bool value)
 {
-    mg_json_put(object, key, json_boolean(value));
+    mg_json_put(object, key, mg_json_new_bool(value));
 }
 
 void mg_json_put_text(mg_json *object, const char *key, const char *value)
 {
-    mg_json_put(object, key, new_text(value));
+    mg_json_put(object, key, mg_json_new_text(value));
 }
 
 void mg_json_append(mg_json *array, mg_json *value)
@@ -77,17 +87,17 @@ void mg_json_append(mg_json *array, mg_json *value)
 
 void mg_json_append_int(mg_json *array, int64_t value)
 {
-    mg_json_append(array, json_integer(value));
+    mg_json_append(array, mg_json_new_int(value));
 }
 
 void mg_json_append_real(mg_json *array, double value)
 {
-    mg_json_append(array, new_real(value));
+    mg_json_append(array, mg_json_new_real(value));
 }
 
 void mg_json_append_text(mg_json *array, const char *value)
 {
-    mg_json_append(array, new_text(value));
+    mg_json_append(array, mg_json_new_text(value));
 }
 
 const mg_json *mg_json_get(const mg_json *object, const char *key)

@@ -16,12 +16,17 @@ typedef struct json_t mg_json;
 mg_json *mg_json_object(void);
 mg_json *mg_json_array(void);
 
+mg_json *mg_json_new_int(int64_t value);
+mg_json *mg_json_new_real(double value); // NaN and inf become null
+mg_json *mg_json_new_bool(bool value);
+mg_json *mg_json_new_text(const char *text); // NULL becomes null
+
 // Put a value under a key (replacing), or at the end of an array. `value` is taken over.
 void mg_json_put(mg_json *object, const char *key, mg_json *value);
 void mg_json_put_int(mg_json *object, const char *key, int64_t value);
-void mg_json_put_real(mg_json *object, const char *key, double value); // NaN and inf become null
+void mg_json_put_real(mg_json *object, const char *key, double value);
 void mg_json_put_bool(mg_json *object, const char *key, bool value);
-void mg_json_put_text(mg_json *object, const char *key, const char *value); // NULL becomes null
+void mg_json_put_text(mg_json *object, const char *key, const char *value);
 void mg_json_append(mg_json *array, mg_json *value);
 void mg_json_append_int(mg_json *array, int64_t value);
 void mg_json_append_real(mg_json *array, double value);

@@ -33,7 +33,7 @@ home() { # home PATTERN FILE; what stands in a comment does not count
 home '\bMPI_[A-Z]' runtime/comm.c
 home '\bcblas_|\bdnnl_' nn/gemm.c
 home '\bH5[A-Z]+[a-z]' 'runtime/h5[a-z_]*.[ch]'
-home '\byaml_[a-z]+_t\b|\byaml_parser' runtime/config.c
+home '\byaml_[a-z]+_t\b|\byaml_parser' runtime/yaml.c
 home '\bZSTD_' shard/block.c
 home '\bjson_[a-z]+\(' runtime/json.c
 home '\bXXH[0-9_]' runtime/hash.c

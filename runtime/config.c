@@ -1,0 +1,611 @@
+// Option tables: defaults, YAML, the command line, echo, help text and Markdown, all from the same
+// rows. A value reaches its place through one function, `assign`, wherever it comes from.
+#include "runtime/config.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/fsys.h"
+#include "runtime/mem.h"
+
+enum { KEY_BYTES = 128 };
+
+static const char *const *known_keys; // of the whole program; not owned
+
+// Where a value was written, for messages.
+typedef struct {
+    const char *name; // of the file; NULL: the command line
+    int line, column;
+} place;
+
+typedef struct {
+    const mg_option_group *groups;
+    int count;
+} tables;
+
+// The i-th option of all tables in order and the structure it belongs to; NULL behind the last.
+static const mg_option *option_at(const tables *t, size_t i, void **base)
+{
+    for (int g = 0; g < t->count; g++) {
+        for (const mg_option *o = t->groups[g].table; o->key; o++) {
+            if (i-- > 0) continue;
+            if (base) *base = t->groups[g].base;
+            return o;
+        }
+    }
+    return NULL;
+}
+
+static const char *last_part(const char *key)
+{
+    const char *dot = strchr(key, '.');
+    return dot ? dot + 1 : key;
+}
+
+static bool in_section(const char *key, const char *section)
+{
+    size_t n = strlen(section);
+    return strncmp(key, section, n) == 0 && key[n] == '.';
+}
+
+static const mg_option *find_key(const tables *t, const char *key)
+{
+    const mg_option *o;
+
+    for (size_t i = 0; (o = option_at(t, i, NULL)); i++)
+        if (strcmp(o->key, key) == 0) return o;
+    return NULL;
+}
+
+static bool has_section(const tables *t, const char *section)
+{
+    const mg_option *o;
+
+    for (size_t i = 0; (o = option_at(t, i, NULL)); i++)
+        if (in_section(o->key, section)) return true;
+    return false;
+}
+
+// A key of the same last part in another section, or else the one with the fewest changes.
+static const char *nearest_key(const tables *t, const char *key)
+{
+    const char *best = "";
+    int least = 1 << 20;
+    const mg_option *o;
+
+    for (size_t i = 0; (o = option_at(t, i, NULL)); i++) {
+        const char *whole = strchr(key, '.') ? o->key : last_part(o->key);
+        int distance = mg_text_distance(key, whole);
+        if (strcmp(last_part(o->key), last_part(key)) == 0 && distance > 1) distance = 1;
+        if (distance < least) least = distance, best = o->key;
+    }
+    return best;
+}
+
+// ---- values
+
+static mg_status bad_value(const mg_option *o, const char *found, const place *at)
+{
+    char expected[512], where[512];
+
+    if (o->type == MG_INT || o->type == MG_REAL) {
+        const char *kind = o->type == MG_INT ? "a whole number" : "a number";
+        if (o->min == 0 && o->max == 0)
+            snprintf(expected, sizeof expected, "%s", kind);
+        else
+            snprintf(expected, sizeof expected, "%s from %g to %g", kind, o->min, o->max);
+    } else if (o->type == MG_BOOL) {
+        snprintf(expected, sizeof expected, "true or false");
+    } else if (o->type == MG_CHOICE) {
+        snprintf(expected, sizeof expected, "one of %s", o->choices);
+    } else {
+        snprintf(expected, sizeof expected, "a %s", o->type == MG_LIST ? "list of texts" : "text");
+    }
+    if (at->name)
+        snprintf(where, sizeof where, "in '%s' at line %d, column %d", at->name, at->line,
+                 at->column);
+    else
+        snprintf(where, sizeof where, "on the command line");
+    return MG_FAIL(MG_ERR_CONFIG, "setting '%s' is '%s' %s, expected %s", o->key, found, where,
+                   expected);
+}
+
+static bool in_bounds(const mg_option *o, double value)
+{
+    return (o->min == 0 && o->max == 0) || (value >= o->min && value <= o->max);
+}
+
+static bool is_choice(const mg_option *o, const char *text)
+{
+    size_t n = strlen(text);
+
+    for (const char *p = o->choices; p; p = strchr(p, '|')) {
+        p += *p == '|';
+        if (strncmp(p, text, n) == 0 && (p[n] == '|' || p[n] == '\0')) return true;
+    }
+    return false;
+}
+
+static void list_free(mg_list *list)
+{
+    for (int i = 0; i < list->count; i++) mg_free(list->item[i]);
+    mg_free(list->item);
+    *list = (mg_list){0};
+}
+
+static mg_status list_add(mg_list *list, const char *text, size_t bytes)
+{
+    char **grown = mg_realloc(list->item, ((size_t)list->count + 1) * sizeof *grown);
+    if (grown) list->item = grown;
+    char *copy = grown ? mg_sprintf("%.*s", (int)bytes, text) : NULL;
+    MG_CHECK(copy, MG_ERR_MEMORY, "cannot allocate a list");
+    list->item[list->count++] = copy;
+    return MG_OK;
+}
+
+// "a, b,c" to its parts without spaces around them.
+static mg_status list_split(mg_list *list, const char *text)
+{
+    while (*text) {
+        size_t n = strcspn(text, ","), from = strspn(text, " "), to = n;
+        while (to > from && text[to - 1] == ' ') to--;
+        if (from < to) MG_TRY(list_add(list, text + from, to - from));
+        text += n + (text[n] == ',');
+    }
+    return MG_OK;
+}
+
+static mg_status list_read(const mg_option *o, const mg_yaml *value, const place *at, mg_list *list)
+{
+    if (value->kind == MG_YAML_SCALAR) {
+        if (!value->plain) return list_add(list, value->text, strlen(value->text));
+        return mg_yaml_is_null(value->text) ? MG_OK : list_split(list, value->text);
+    }
+    if (value->kind == MG_YAML_MAPPING) return bad_value(o, "a mapping", at);
+    for (size_t i = 0; i < value->count; i++) {
+        const mg_yaml *item = value->child[i];
+        if (item->kind != MG_YAML_SCALAR) return bad_value(o, "a nested list", at);
+        MG_TRY(list_add(list, item->text, strlen(item->text)));
+    }
+    return MG_OK;
+}
+
+static void release(const mg_option *o, void *spot)
+{
+    if (o->type == MG_TEXT || o->type == MG_CHOICE) {
+        mg_free(*(char **)spot);
+        *(char **)spot = NULL;
+    } else if (o->type == MG_LIST) {
+        list_free(spot);
+    } else if (o->type == MG_TREE) {
+        mg_json_free(spot);
+    }
+}
+
+static mg_status assign_text(const mg_option *o, const mg_yaml *value, char **spot)
+{
+    bool empty = o->type == MG_TEXT && value->plain && mg_yaml_is_null(value->text);
+    char *copy = mg_strdup(empty ? "" : value->text);
+
+    MG_CHECK(copy, MG_ERR_MEMORY, "cannot allocate a text");
+    mg_free(*spot);
+    *spot = copy;
+    return MG_OK;
+}
+
+static mg_status assign_list(const mg_option *o, const mg_yaml *value, const place *at,
+                             mg_list *spot)
+{
+    mg_list list = {0};
+    mg_status st = list_read(o, value, at, &list);
+
+    if (st) {
+        list_free(&list);
+        return st;
+    }
+    list_free(spot);
+    *spot = list;
+    return MG_OK;
+}
+
+static mg_status assign_tree(const mg_yaml *value, mg_json **spot)
+{
+    bool empty = value->kind == MG_YAML_SCALAR && value->plain && mg_yaml_is_null(value->text);
+    mg_json *tree = empty ? NULL : mg_yaml_json(value);
+
+    MG_CHECK(tree || empty, MG_ERR_MEMORY, "cannot allocate a setting");
+    mg_json_free(spot);
+    *spot = tree;
+    return MG_OK;
+}
+
+// Check `value` against the option and put it into the structure at `base`.
+static mg_status assign(const mg_option *o, void *base, const mg_yaml *value, const place *at)
+{
+    void *spot = (char *)base + o->at;
+    int64_t whole;
+    double real;
+    bool flag;
+
+    if (o->type == MG_TREE) return assign_tree(value, spot);
+    if (o->type == MG_LIST) return assign_list(o, value, at, spot);
+    if (value->kind != MG_YAML_SCALAR)
+        return bad_value(o, value->kind == MG_YAML_MAPPING ? "a mapping" : "a list", at);
+
+    const char *text = value->text;
+    switch (o->type) {
+    case MG_INT:
+        if (!mg_yaml_to_int(text, &whole) || !in_bounds(o, (double)whole))
+            return bad_value(o, text, at);
+        *(int64_t *)spot = whole;
+        return MG_OK;
+    case MG_REAL:
+        if (!mg_yaml_to_real(text, &real) || !in_bounds(o, real)) return bad_value(o, text, at);
+        *(double *)spot = real;
+        return MG_OK;
+    case MG_BOOL:
+        if (!mg_yaml_to_bool(text, &flag)) return bad_value(o, text, at);
+        *(bool *)spot = flag;
+        return MG_OK;
+    case MG_CHOICE:
+        if (!is_choice(o, text)) return bad_value(o, text, at);
+        return assign_text(o, value, spot);
+    default:
+        return assign_text(o, value, spot);
+    }
+}
+
+// A value written without a file: YAML for trees and bracketed lists, else the text as it stands.
+static mg_status assign_plain_text(const mg_option *o, void *base, const char *text)
+{
+    place at = {0};
+    mg_yaml *tree;
+
+    if (o->type != MG_TREE && !(o->type == MG_LIST && text[strspn(text, " ")] == '[')) {
+        mg_yaml scalar = {.kind = MG_YAML_SCALAR, .plain = true, .text = (char *)text};
+        if (o->type == MG_TEXT) scalar.plain = false; // --out null is a file of that name
+        return assign(o, base, &scalar, &at);
+    }
+    MG_TRY(mg_yaml_read(text, o->key, &tree));
+    mg_status st = assign(o, base, tree, &at);
+    mg_yaml_free(&tree);
+    return st;
+}
+
+// ---- loading
+
+static mg_status set_defaults(const tables *t)
+{
+    const mg_option *o;
+    void *base;
+
+    for (size_t i = 0; (o = option_at(t, i, &base)); i++) {
+        void *spot = (char *)base + o->at;
+        if (o->type == MG_TEXT || o->type == MG_CHOICE) *(char **)spot = NULL;
+        if (o->type == MG_LIST) *(mg_list *)spot = (mg_list){0};
+        if (o->type == MG_TREE) *(mg_json **)spot = NULL;
+    }
+    for (size_t i = 0; (o = option_at(t, i, &base)); i++)
+        MG_TRY(assign_plain_text(o, base, o->def ? o->def : ""));
+    return MG_OK;
+}
+
+// True if `name`, a key or a section, exists in another command of the program.
+static bool known_elsewhere(const char *name)
+{
+    for (const char *const *k = known_keys; k && *k; k++)
+        if (strcmp(*k, name) == 0 || in_section(*k, name) || in_section(name, *k)) return true;
+    return false;
+}
+
+// One "section.name: value" of the file, for every table that has the key.
+static mg_status load_key(const tables *t, const char *key, const mg_yaml *where,
+                          const mg_yaml *value, const char *name)
+{
+    place at = {name, value->line, value->column};
+    const mg_option *o;
+    void *base;
+    bool found = false;
+
+    for (size_t i = 0; (o = option_at(t, i, &base)); i++) {
+        if (strcmp(o->key, key) != 0) continue;
+        MG_TRY(assign(o, base, value, &at));
+        found = true;
+    }
+    MG_CHECK(found || known_elsewhere(key), MG_ERR_CONFIG,
+             "unknown setting '%s' in '%s' at line %d, column %d; the nearest is '%s'", key, name,
+             where->line, where->column, nearest_key(t, key));
+    return MG_OK;
+}
+
+static mg_status unknown_section(const tables *t, const mg_yaml *section, const char *name)
+{
+    char best[KEY_BYTES] = "";
+    int least = 1 << 20;
+    const mg_option *o;
+
+    for (size_t i = 0; (o = option_at(t, i, NULL)); i++) {
+        char candidate[KEY_BYTES];
+        snprintf(candidate, sizeof candidate, "%.*s", (int)strcspn(o->key, "."), o->key);
+        int distance = mg_text_distance(section->text, candidate);
+        if (distance < least) least = distance, strcpy(best, candidate);
+    }
+    return MG_FAIL(MG_ERR_CONFIG,
+                   "unknown section '%s' in '%s' at line %d, column %d; the nearest is '%s'",
+                   section->text, name, section->line, section->column, best);
+}
+
+static mg_status load_section(const tables *t, const mg_yaml *section, const mg_yaml *body,
+                              const char *name)
+{
+    char key[KEY_BYTES];
+
+    if (strchr(section->text, '.')) return load_key(t, section->text, section, body, name);
+    if (!has_section(t, section->text) && !known_elsewhere(section->text))
+        return unknown_section(t, section, name);
+    if (body->kind == MG_YAML_SCALAR && body->plain && mg_yaml_is_null(body->text)) return MG_OK;
+    MG_CHECK(body->kind == MG_YAML_MAPPING, MG_ERR_CONFIG,
+             "section '%s' in '%s' at line %d is not a mapping of settings", section->text, name,
+             section->line);
+    for (size_t i = 0; i < body->count; i += 2) {
+        snprintf(key, sizeof key, "%.60s.%.60s", section->text, body->child[i]->text);
+        MG_TRY(load_key(t, key, body->child[i], body->child[i + 1], name));
+    }
+    return MG_OK;
+}
+
+static mg_status load_yaml(const tables *t, const char *yaml, const char *name)
+{
+    mg_yaml *tree;
+    mg_status st = MG_OK;
+
+    MG_TRY(mg_yaml_read(yaml, name, &tree));
+    if (tree->kind == MG_YAML_MAPPING) {
+        for (size_t i = 0; i < tree->count && !st; i += 2)
+            st = load_section(t, tree->child[i], tree->child[i + 1], name);
+    } else if (tree->kind != MG_YAML_SCALAR || !tree->plain || !mg_yaml_is_null(tree->text)) {
+        st = MG_FAIL(MG_ERR_CONFIG, "'%s' holds no mapping of sections", name);
+    }
+    mg_yaml_free(&tree);
+    return st;
+}
+
+mg_status mg_config_find(const mg_option_group *groups, int count, const char *own,
+                         const char *name, const mg_option **option)
+{
+    tables t = {groups, count};
+    char key[KEY_BYTES], full[2 * KEY_BYTES];
+    const mg_option *o, *found = NULL;
+
+    snprintf(key, sizeof key, "%s", name);
+    for (char *p = key; *p; p++)
+        if (*p == '-') *p = '_';
+    *option = find_key(&t, key);
+    if (*option) return MG_OK;
+    snprintf(full, sizeof full, "%s.%s", own ? own : "", key);
+    *option = find_key(&t, full);
+    if (*option) return MG_OK;
+    for (size_t i = 0; !strchr(key, '.') && (o = option_at(&t, i, NULL)); i++) {
+        if (strcmp(last_part(o->key), key) != 0 || (found && strcmp(found->key, o->key) == 0))
+            continue;
+        MG_CHECK(!found, MG_ERR_CONFIG, "'%s' may be '%s' or '%s': give the whole key", name,
+                 found->key, o->key);
+        found = o;
+    }
+    *option = found;
+    MG_CHECK(found, MG_ERR_CONFIG, "unknown setting '%s'; the nearest is '%s'", name,
+             nearest_key(&t, key));
+    return MG_OK;
+}
+
+static mg_status apply_set(const tables *t, const char *own, const char *set)
+{
+    char name[KEY_BYTES];
+    const char *equal = strchr(set, '=');
+    const mg_option *option, *o;
+    void *base;
+
+    MG_CHECK(equal && equal > set && equal - set < KEY_BYTES, MG_ERR_CONFIG,
+             "setting '%s' is not of the form key=value", set);
+    snprintf(name, sizeof name, "%.*s", (int)(equal - set), set);
+    MG_TRY(mg_config_find(t->groups, t->count, own, name, &option));
+    for (size_t i = 0; (o = option_at(t, i, &base)); i++)
+        if (strcmp(o->key, option->key) == 0) MG_TRY(assign_plain_text(o, base, equal + 1));
+    return MG_OK;
+}
+
+mg_status mg_config_load(const mg_option_group *groups, int count, const char *own,
+                         const char *yaml, const char *name, const mg_list *sets)
+{
+    tables t = {groups, count};
+    mg_status st = set_defaults(&t);
+
+    if (!st && yaml) st = load_yaml(&t, yaml, name);
+    for (int i = 0; !st && sets && i < sets->count; i++) st = apply_set(&t, own, sets->item[i]);
+    if (st) mg_config_free(groups, count);
+    return st;
+}
+
+void mg_config_free(const mg_option_group *groups, int count)
+{
+    tables t = {groups, count};
+    const mg_option *o;
+    void *base;
+
+    for (size_t i = 0; (o = option_at(&t, i, &base)); i++) release(o, (char *)base + o->at);
+}
+
+void mg_config_sections(const char *const *known)
+{
+    known_keys = known;
+}
+
+// ---- texts made from the tables
+
+// Call `line` for every option, section by section, each key once; `head` before each section.
+static void each_section(const tables *t, void (*head)(FILE *, const char *section),
+                         void (*line)(FILE *, const mg_option *, const void *base), FILE *out)
+{
+    const mg_option *o, *p;
+    void *base;
+
+    for (size_t i = 0; (o = option_at(t, i, NULL)); i++) {
+        char section[KEY_BYTES];
+        snprintf(section, sizeof section, "%.*s", (int)strcspn(o->key, "."), o->key);
+        size_t j = 0;
+        while ((p = option_at(t, j, NULL)) && !in_section(p->key, section)) j++;
+        if (j < i) continue; // this section was written with its first key
+        head(out, section);
+        for (j = i; (p = option_at(t, j, &base)); j++) {
+            if (!in_section(p->key, section)) continue;
+            if (find_key(t, p->key) == p) line(out, p, base);
+        }
+    }
+}
+
+static void echo_head(FILE *out, const char *section)
+{
+    fprintf(out, "%s:\n", section);
+}
+
+// The fewest digits that read back as the same number.
+static void print_real(FILE *out, double value)
+{
+    char text[64];
+
+    if (isinf(value)) {
+        fputs(value < 0 ? "-.inf" : ".inf", out);
+        return;
+    }
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value) break;
+    }
+    fputs(text, out);
+}
+
+static void print_text(FILE *out, const char *text)
+{
+    char *quoted = mg_yaml_quote(text);
+    fputs(quoted ? quoted : "", out);
+    mg_free(quoted);
+}
+
+static void echo_line(FILE *out, const mg_option *o, const void *base)
+{
+    const void *spot = (const char *)base + o->at;
+
+    fprintf(out, "  %s: ", last_part(o->key));
+    if (o->type == MG_INT) fprintf(out, "%" PRId64, *(const int64_t *)spot);
+    if (o->type == MG_REAL) print_real(out, *(const double *)spot);
+    if (o->type == MG_BOOL) fputs(*(const bool *)spot ? "true" : "false", out);
+    if (o->type == MG_TEXT || o->type == MG_CHOICE) print_text(out, *(char *const *)spot);
+    if (o->type == MG_LIST) {
+        const mg_list *list = spot;
+        fputc('[', out);
+        for (int i = 0; i < list->count; i++) {
+            if (i > 0) fputs(", ", out);
+            print_text(out, list->item[i]);
+        }
+        fputc(']', out);
+    }
+    if (o->type == MG_TREE) {
+        mg_json *tree = *(mg_json *const *)spot;
+        char *text = tree ? mg_json_dump(tree, false) : mg_strdup("null");
+        fputs(text ? text : "", out);
+        mg_free(text);
+    }
+    fputc('\n', out);
+}
+
+static void print_allowed(FILE *out, const mg_option *o)
+{
+    static const char *const kinds[] = {"whole number", "number", "true or false", "text",
+                                        "choice",       "list",   "YAML"};
+
+    if (o->type == MG_CHOICE) {
+        for (const char *p = o->choices; *p; p++) {
+            if (*p == '|')
+                fputs(", ", out);
+            else
+                fputc(*p, out);
+        }
+        return;
+    }
+    fputs(kinds[o->type], out);
+    if ((o->type == MG_INT || o->type == MG_REAL) && !(o->min == 0 && o->max == 0)) {
+        fputs(", ", out);
+        print_real(out, o->min);
+        fputs(" to ", out);
+        print_real(out, o->max);
+    }
+}
+
+static void help_head(FILE *out, const char *section)
+{
+    fprintf(out, "\n%s\n", section);
+}
+
+static void help_line(FILE *out, const mg_option *o, const void *base)
+{
+    (void)base;
+    fprintf(out, "  --%-26s %s\n%31s(", o->key, o->help, "");
+    print_allowed(out, o);
+    if (o->def && *o->def) fprintf(out, "; %s unless set", o->def);
+    fputs(")\n", out);
+}
+
+void mg_config_help(const mg_option_group *groups, int count)
+{
+    tables t = {groups, count};
+    each_section(&t, help_head, help_line, stdout);
+}
+
+static void markdown_head(FILE *out, const char *section)
+{
+    fprintf(out, "\n## %s\n\n| key | default | allowed | meaning |\n|---|---|---|---|\n", section);
+}
+
+static void markdown_line(FILE *out, const mg_option *o, const void *base)
+{
+    (void)base;
+    fprintf(out, "| `%s` | %s%s%s | ", o->key, o->def && *o->def ? "`" : "", o->def ? o->def : "",
+            o->def && *o->def ? "`" : "");
+    print_allowed(out, o);
+    fputs(" | ", out);
+    for (const char *p = o->help; *p; p++) {
+        if (*p == '|') fputc('\\', out);
+        fputc(*p, out);
+    }
+    fputs(" |\n", out);
+}
+
+// What `head` and `line` print for the tables, as one text.
+static char *to_text(const tables *t, void (*head)(FILE *, const char *),
+                     void (*line)(FILE *, const mg_option *, const void *))
+{
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+
+    if (!out) return NULL;
+    each_section(t, head, line, out);
+    char *copy = fclose(out) == 0 ? mg_strdup(text) : NULL;
+    free(text);
+    return copy;
+}
+
+char *mg_config_echo(const mg_option_group *groups, int count)
+{
+    tables t = {groups, count};
+    return to_text(&t, echo_head, echo_line);
+}
+
+char *mg_config_markdown(const mg_option_group *groups, int count)
+{
+    tables t = {groups, count};
+    return to_text(&t, markdown_head, markdown_line);
+}

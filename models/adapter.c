@@ -40,6 +40,7 @@ void mg_adapter_forward(float *out, float *hidden, const float *x, const float *
         mg_linear_residual_forward(hidden, hidden, e, mg_weight(p, a->fcp_w),
                                    mg_weight(p, a->fcp_b), rows, a->width, a->hidden);
     mg_relu_forward(hidden, hidden, (size_t)rows * a->hidden);
+    if (!out) return;
     if (scale == 1) {
         mg_linear_residual_forward(out, out, hidden, w2, b2, rows, a->hidden, a->width);
         return;

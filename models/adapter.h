@@ -17,14 +17,14 @@ typedef struct {
 mg_adapter mg_adapter_add(mg_params *p, const char *prefix, int width, int hidden,
                           bool conditioned);
 
-// out[rows, n] += scale * U(x | e).
+// out[rows, n] += scale * U(x | e). With out NULL only `hidden` is written.
 //   x [rows, n]   e [rows, n] or NULL   hidden [rows, h] written (after ReLU); backward reads it
 //   scratch [rows, n] floats, needed only if scale is not 1
 void mg_adapter_forward(float *out, float *hidden, const float *x, const float *e,
                         const mg_adapter *a, const mg_params *p, int rows, float scale,
                         float *scratch);
 
-// dx [rows, n] and de (NULL if none) are ADDED to; `grads` as in mg_grad.
+// dx [rows, n] and de are ADDED to (NULL: not wanted); `grads` as in mg_grad.
 //   scratch: mg_adapter_scratch floats
 void mg_adapter_backward(float *dx, float *de, float *grads, const float *dout, const float *hidden,
                          const float *x, const float *e, const mg_adapter *a, const mg_params *p,

@@ -63,6 +63,13 @@ typedef struct {
                    // as long as the long side stays at least this; 0 forbids it
 } mg_decode_hint;
 
+// What a phantom holds, for its reader's test.
+typedef struct {
+    int64_t items;      // that a scan must find
+    int64_t unreadable; // of these, items whose reading must fail
+    mg_texts planted;   // "what: where", one line for each defect
+} mg_phantom_report;
+
 // What a phantom writer is asked for.
 typedef struct {
     const char *out;
@@ -71,6 +78,7 @@ typedef struct {
     bool defects;   // also plant the known defects
     int size;       // long side in pixels, 0 for the data set's usual one
     int64_t lo, hi; // this rank writes items [lo, hi); lo = 0 also writes lists and CSV files
+    mg_phantom_report *report; // filled where lo = 0, released by the caller; may be NULL
 } mg_phantom_order;
 
 typedef struct {

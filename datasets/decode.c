@@ -19,8 +19,9 @@ static mg_status unknown_format(const char *data, size_t bytes, const char *name
 {
     if (!bytes) return MG_FAIL(MG_ERR_FORMAT, "'%s' is empty", name);
     const unsigned char *b = (const unsigned char *)data;
-    return MG_FAIL(MG_ERR_FORMAT, "'%s' is neither PNG nor JPEG: it starts with %02x %02x %02x %02x",
-                   name, b[0], bytes > 1 ? b[1] : 0, bytes > 2 ? b[2] : 0, bytes > 3 ? b[3] : 0);
+    return MG_FAIL(MG_ERR_FORMAT,
+                   "'%s' is neither PNG nor JPEG: it starts with %02x %02x %02x %02x", name, b[0],
+                   bytes > 1 ? b[1] : 0, bytes > 2 ? b[2] : 0, bytes > 3 ? b[3] : 0);
 }
 
 mg_status mg_decode_memory(const void *data, size_t bytes, const char *name, int min_long_side,
@@ -56,8 +57,8 @@ static mg_status first_channel(mg_picture *p, const char *name)
         unsigned v[3];
         for (int c = 0; c < 3; c++) v[c] = p->bytes == 2 ? w[3 * i + c] : b[3 * i + c];
         MG_CHECK(v[0] == v[1] && v[0] == v[2], MG_ERR_FORMAT,
-                 "mask '%s' has colours: %u %u %u at row %zu, column %zu; expected grey", name, v[0],
-                 v[1], v[2], i / p->width, i % p->width);
+                 "mask '%s' has colours: %u %u %u at row %zu, column %zu; expected grey", name,
+                 v[0], v[1], v[2], i / p->width, i % p->width);
         if (p->bytes == 2)
             w[i] = (uint16_t)v[0];
         else

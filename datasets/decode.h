@@ -12,6 +12,7 @@ typedef struct {
     int height, width, channels; // 1 grey, 3 RGB (alpha dropped)
     int bytes;                   // 1, or 2 for 16-bit PNG
     bool palette;                // decoded from a palette
+    bool jpeg;                   // not PNG
     void *pixels;                // mg_free
     int full_height, full_width; // before scaled decoding
     int scale;                   // 1, 2, 4, 8

@@ -82,8 +82,7 @@ static void read_header(png_structp png, png_infop info, const stream *s, bool r
     if (size > MG_MAX_PICTURE_BYTES) png_error(png, "larger than 1 GiB decoded");
 }
 
-mg_status mg_png_decode(const void *data, size_t bytes, const char *name, bool raw,
-                        mg_picture *out)
+mg_status mg_png_decode(const void *data, size_t bytes, const char *name, bool raw, mg_picture *out)
 {
     stream s = {.data = data, .bytes = bytes};
     png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &s, on_error, on_warning);

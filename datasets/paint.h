@@ -1,0 +1,16 @@
+// Pictures of phantoms: each painter fills a canvas from a pen, with object numbers 1.. in the label
+// where it has targets. Sizes inside scale with the canvas.
+#ifndef MG_DATASETS_PAINT_H
+#define MG_DATASETS_PAINT_H
+
+#include "datasets/draw.h"
+
+typedef void (*mg_painter)(mg_pen *pen, mg_canvas *canvas);
+
+// Demo (demo.md section 2): square pictures, 96 px unless asked otherwise.
+void mg_paint_demo_ct(mg_pen *pen, mg_canvas *canvas);     // up to 6 organs
+void mg_paint_demo_fundus(mg_pen *pen, mg_canvas *canvas); // the disc and up to 4 lesions
+void mg_paint_demo_us(mg_pen *pen, mg_canvas *canvas);     // no targets
+void mg_paint_demo_derm(mg_pen *pen, mg_canvas *canvas);   // no targets
+
+#endif

@@ -1,0 +1,23 @@
+// The table of all data sets.
+#include <string.h>
+
+#include "datasets/readers.h"
+
+static const mg_dataset *const datasets[] = {
+    &mg_dataset_folder,  &mg_dataset_demo_ct,   &mg_dataset_demo_fundus,
+    &mg_dataset_demo_us, &mg_dataset_demo_derm,
+};
+
+enum { COUNT = sizeof datasets / sizeof *datasets };
+
+const mg_dataset *mg_dataset_at(int i)
+{
+    return i >= 0 && i < COUNT ? datasets[i] : NULL;
+}
+
+const mg_dataset *mg_dataset_find(const char *name)
+{
+    for (int i = 0; i < COUNT; i++)
+        if (!strcmp(datasets[i]->name, name)) return datasets[i];
+    return NULL;
+}

@@ -1,0 +1,110 @@
+// Samples from picture files; see sample.h.
+#include "datasets/sample.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/mem.h"
+
+void mg_sample_free(mg_sample *sample)
+{
+    mg_free(sample->pixels);
+    mg_free(sample->label);
+    mg_free(sample->bits);
+    *sample = (mg_sample){0};
+}
+
+static void add_decoder_text(mg_sample *sample, const char *text)
+{
+    size_t used = strlen(sample->decoder);
+    snprintf(sample->decoder + used, sizeof sample->decoder - used, "%s", text);
+}
+
+static void describe_decoder(mg_sample *sample, const mg_picture *p)
+{
+    char text[24];
+
+    add_decoder_text(sample, p->jpeg ? "libjpeg-turbo" : "libpng");
+    snprintf(text, sizeof text, " 1/%d", p->scale);
+    if (p->scale > 1) add_decoder_text(sample, text);
+    snprintf(text, sizeof text, " exif %d", p->exif_orientation);
+    if (p->exif_orientation > 1) add_decoder_text(sample, text);
+    if (p->bytes == 2) add_decoder_text(sample, " 16 bit");
+}
+
+mg_status mg_sample_picture(const char *root, const char *path, int min_long_side, mg_sample *out)
+{
+    char *full = mg_path_join(root, path);
+    mg_picture p;
+
+    *out = (mg_sample){0};
+    MG_CHECK(full, MG_ERR_MEMORY, "no memory for the path '%s'", path);
+    mg_status st = mg_decode_file(full, min_long_side, &p);
+    mg_free(full);
+    if (st) return st;
+
+    describe_decoder(out, &p);
+    mg_picture_to_8bit(&p);
+    out->type = MG_U8;
+    out->depth = 1;
+    out->height = p.height;
+    out->width = p.width;
+    out->channels = p.channels;
+    out->pixels = p.pixels;
+    out->full_height = p.full_height;
+    out->full_width = p.full_width;
+    return MG_OK;
+}
+
+void mg_sample_to_grey(mg_sample *sample)
+{
+    size_t cells = (size_t)sample->height * sample->width;
+    uint8_t *v = sample->pixels;
+    bool colour = false;
+
+    if (sample->channels != 3) return;
+    for (size_t i = 0; i < cells && !colour; i++)
+        colour = v[3 * i] != v[3 * i + 1] || v[3 * i] != v[3 * i + 2];
+    for (size_t i = 0; i < cells; i++) {
+        int r = v[3 * i], g = v[3 * i + 1], b = v[3 * i + 2];
+        v[i] = (uint8_t)(colour ? (299 * r + 587 * g + 114 * b + 500) / 1000 : r);
+    }
+    sample->channels = 1;
+    if (colour) add_decoder_text(sample, " luma");
+}
+
+mg_status mg_sample_check_size(const char *path, int height, int width, const mg_sample *sample)
+{
+    MG_CHECK(height == sample->height && width == sample->width, MG_ERR_FORMAT,
+             "mask '%s' is %d x %d, the picture is %d x %d (rows x columns)", path, height, width,
+             sample->height, sample->width);
+    return MG_OK;
+}
+
+mg_status mg_sample_binary_mask(const char *root, const char *path, int threshold,
+                                mg_sample *sample)
+{
+    mg_sample mask;
+    int top = 0;
+
+    MG_TRY(mg_sample_picture(root, path, 0, &mask));
+    mg_status st = mg_sample_check_size(path, mask.height, mask.width, sample);
+    if (st) goto done;
+    mg_sample_to_grey(&mask);
+    uint8_t *v = mask.pixels;
+    for (size_t i = 0; i < (size_t)mask.height * mask.width; i++) {
+        if (v[i] > top) top = v[i];
+        v[i] = v[i] >= threshold;
+    }
+    if (top && top < threshold) {
+        st = MG_FAIL(MG_ERR_FORMAT, "values of mask '%s' end at %d, expected 0 and 255", path, top);
+        goto done;
+    }
+    if (!strncmp(mask.decoder, "libjpeg", 7)) add_decoder_text(sample, " JPEG mask");
+    sample->label = v;
+    mask.pixels = NULL;
+
+done:
+    mg_sample_free(&mask);
+    return st;
+}

@@ -72,7 +72,7 @@ static mg_status take_labels(const mg_json *labels, mg_folder_rules *rules)
         const char *key = mg_json_member(labels, i, &name);
         char *end;
         long value = strtol(key, &end, 10);
-        int number;
+        int number = 0;
         MG_CHECK(*key && !*end, MG_ERR_CONFIG, "folder.labels: '%s' is not a whole number", key);
         MG_CHECK(mg_json_text(name), MG_ERR_CONFIG, "folder.labels: value %s has no name", key);
         MG_TRY(class_by_name(rules, mg_json_text(name), MG_MAX_CLASSES, &number));

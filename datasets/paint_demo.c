@@ -99,7 +99,7 @@ static bool place_organ(mg_pen *pen, const body *b, const mg_spot *placed, int c
     for (int t = 0; t < TRIES; t++) {
         spot->x = b->x + b->ax * mg_pen_between(pen, -1, 1);
         spot->y = b->y + b->ay * mg_pen_between(pen, -1, 1);
-        double room = .86 - spot->r / fmin(b->ax, b->ay);
+        double room = .86 - .7 * spot->r / fmin(b->ax, b->ay);
         if (body_radius(b, spot->x, spot->y) < room && mg_spot_is_free(spot, &b->spine, 1, 1.05) &&
             mg_spot_is_free(spot, placed, count, 1.05))
             return true;

@@ -1,0 +1,83 @@
+// medgraft phantom: synthetic data sets ("digital phantoms") in the exact layout of the real ones,
+// from a seed. Each rank draws a contiguous range of items; a file's contents depend on the seed and
+// the item's number only.
+#include <string.h>
+
+#include "datasets/cmd.h"
+#include "datasets/dataset.h"
+#include "runtime/log.h"
+
+typedef struct {
+    char *dataset, *out;
+    int64_t count, seed, size;
+    bool defects;
+} settings;
+
+// clang-format off
+static const mg_option options[] = {
+    {"phantom.dataset", MG_TEXT, offsetof(settings, dataset), "", 0, 0, "data set to imitate", NULL},
+    {"phantom.out", MG_TEXT, offsetof(settings, out), "", 0, 0, "folder to write", NULL},
+    {"phantom.count", MG_INT, offsetof(settings, count), "100", 1, 1e9, "pictures", NULL},
+    {"phantom.seed", MG_INT, offsetof(settings, seed), "0", 0, 1e15, "what all drawing depends on", NULL},
+    {"phantom.size", MG_INT, offsetof(settings, size), "0", 0, 8192, "long side in pixels; 0: the data set's usual one", NULL},
+    {"phantom.defects", MG_BOOL, offsetof(settings, defects), "false", 0, 0, "also plant the defects that the real data set has", NULL},
+    {0},
+};
+// clang-format on
+
+int mg_cmd_phantom_options(mg_option_group *groups, int room)
+{
+    (void)room;
+    groups[0] = (mg_option_group){options, NULL};
+    return 1;
+}
+
+static mg_status fail_unknown(const char *name)
+{
+    char list[1024] = "";
+    for (int i = 0; mg_dataset_at(i); i++) {
+        size_t used = strlen(list);
+        if (mg_dataset_at(i)->phantom)
+            snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "",
+                     mg_dataset_at(i)->name);
+    }
+    return MG_FAIL(MG_ERR_CONFIG, "no phantom '%s'; there are: %s", name, list);
+}
+
+static mg_status write_range(const mg_args *args, const settings *cfg, mg_phantom_report *report)
+{
+    const mg_dataset *set = mg_dataset_find(cfg->dataset);
+    mg_phantom_order order = {.out = cfg->out,
+                              .count = cfg->count,
+                              .seed = (uint64_t)cfg->seed,
+                              .defects = cfg->defects,
+                              .size = (int)cfg->size,
+                              .report = report};
+
+    if (!set || !set->phantom) return fail_unknown(cfg->dataset);
+    MG_CHECK(*cfg->out, MG_ERR_CONFIG, "phantom.out is not set: where to write the data set");
+    mg_comm_range(cfg->count, mg_comm_rank(args->world), mg_comm_size(args->world), &order.lo,
+                  &order.hi);
+    MG_TRY(mg_make_dirs(cfg->out));
+    return set->phantom(&order);
+}
+
+mg_status mg_cmd_phantom(const mg_args *args)
+{
+    settings cfg;
+    mg_option_group group = {options, &cfg};
+    mg_phantom_report report = {0};
+    double start = mg_now();
+
+    MG_TRY(mg_args_load(args, &group, 1));
+    mg_status st = mg_comm_agree(args->world, write_range(args, &cfg, &report));
+    if (!st) {
+        for (size_t i = 0; i < report.planted.count; i++)
+            mg_info("planted %s", report.planted.item[i]);
+        mg_info("phantom %s pictures %lld unreadable %lld out '%s' seconds %.1f", cfg.dataset,
+                (long long)report.items, (long long)report.unreadable, cfg.out, mg_now() - start);
+    }
+    mg_texts_free(&report.planted);
+    mg_config_free(&group, 1);
+    return st;
+}

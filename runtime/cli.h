@@ -6,7 +6,10 @@
 #include "runtime/config.h"
 #include "runtime/err.h"
 
-enum { MG_USES_MPI = 1 };
+enum {
+    MG_USES_MPI = 1, // start MPI for it
+    MG_STOPS = 2,    // ends at a safe point when a signal asks (mg_stop_raised), with exit code 75
+};
 
 // What a command is given. `world` is the started communicator, or one of this process alone for
 // commands without MG_USES_MPI.
@@ -32,11 +35,21 @@ typedef struct {
 
 enum { MG_MAX_GROUPS = 24 };
 
+// What `options` of a command gives: its tables, none if it has no settings.
+int mg_command_groups(const mg_command *command, mg_option_group *groups, int room);
+
 // Find the command, start MPI if it wants it, run it, print a failure once, end. Returns the exit
 // code: 0 done, 1 the work failed, 2 command line or configuration, 75 stopped on a signal.
 int mg_cli_main(int argc, char **argv, const mg_command *commands);
 
-// Settings of a command: rank 0 reads the file and broadcasts the text. Collective on args->world.
+// Take a command line apart: argv[0] is the command's name. `--config FILE`, `--set key=value`,
+// `--name value`, `--name=value`, a bare `--name` for a true MG_BOOL; `--` ends the options.
+// MG_ERR_CONFIG. The caller releases with mg_args_free, also after a failure.
+mg_status mg_args_parse(const mg_command *command, int argc, char **argv, mg_args *args);
+void mg_args_free(mg_args *args);
+
+// Settings of a command: rank 0 reads the file and broadcasts the text. Collective on args->world;
+// fails on all ranks alike. A file that cannot be read is MG_ERR_CONFIG.
 mg_status mg_args_load(const mg_args *args, const mg_option_group *groups, int count);
 
 #endif

@@ -609,3 +609,19 @@ char *mg_config_markdown(const mg_option_group *groups, int count)
     tables t = {groups, count};
     return to_text(&t, markdown_head, markdown_line);
 }
+
+static void section_name(FILE *out, const char *section)
+{
+    fprintf(out, "%s`%s`", ftell(out) > 0 ? ", " : "", section);
+}
+
+static void no_line(FILE *out, const mg_option *o, const void *base)
+{
+    (void)out, (void)o, (void)base;
+}
+
+char *mg_config_list_sections(const mg_option_group *groups, int count)
+{
+    tables t = {groups, count};
+    return to_text(&t, section_name, no_line);
+}

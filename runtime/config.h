@@ -67,6 +67,9 @@ void mg_config_help(const mg_option_group *groups, int count);
 // The same as a Markdown table (docs/config.md). Release with mg_free.
 char *mg_config_markdown(const mg_option_group *groups, int count);
 
+// Names of the sections of these groups, "`model`, `train`". Release with mg_free.
+char *mg_config_list_sections(const mg_option_group *groups, int count);
+
 // Tell the module what exists in the program at all, so that one YAML file can serve several
 // commands: full keys ("train.epochs") or whole sections ("amos"), NULL-ended, kept by the caller.
 // What a file sets and no table of the running command names is skipped if it is in this list, and

@@ -19,15 +19,20 @@ typedef struct mg_run mg_run;
 // key and both values; `free_keys` lists the keys that may change (NULL-ended), e.g. train.epochs.
 mg_status mg_run_open(const mg_comm *world, const char *path, const char *command,
                       const char *config_yaml, const char *const *free_keys, mg_run **run);
-mg_status mg_run_close(mg_run **run);
+mg_status mg_run_close(mg_run **run);                   // log.txt stays open until the program ends
+bool mg_run_restarted(const mg_run *run);               // the folder held this run already
 const char *mg_run_path(const mg_run *run);             // borrowed
 char *mg_run_file(const mg_run *run, const char *name); // path/name, mg_free
 
-// Note the hash of an input (a shard set, a checkpoint) in provenance.json. Rank 0.
+// Note the hash of an input (a shard set, a checkpoint) in provenance.json; warns if it is not what
+// it was when the run began. No-op but on rank 0.
 void mg_run_input(mg_run *run, const char *name, const char *hash);
+// Note another fact that the runtime cannot know, e.g. "blas". No-op but on rank 0.
+void mg_run_fact(mg_run *run, const char *key, const char *value);
 
 // metrics.jsonl, rank 0 only (no-op elsewhere).
-// Cut it back: drop records with "step" > step, and a half-written last line. Called once on resume.
+// Cut it back: drop records with "step" > step, and a half-written last line. Called once before the
+// first record of a start that finds the folder in use, with 0 if there is no checkpoint yet.
 mg_status mg_run_metrics_cut(mg_run *run, int64_t step);
 // Append one record as one line; `record` is taken over. Flushed when written.
 mg_status mg_run_metrics(mg_run *run, mg_json *record);
@@ -39,7 +44,8 @@ const char *mg_version(void);
 void mg_run_command_line(int argc, char **argv);
 const char *mg_command_line(void);
 
-// SIGTERM and SIGUSR1 raise a flag (installed once by main for commands that train or pack).
+// SIGTERM, SIGUSR1 and the first SIGINT raise a flag; a second SIGINT ends the process at once.
+// Installed by main for commands with MG_STOPS.
 void mg_stop_install(void);
 bool mg_stop_raised(void); // on this rank
 // Collective on `world`: true on all ranks if it was raised on any.

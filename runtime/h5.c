@@ -185,6 +185,11 @@ mg_status mg_h5_close(mg_h5 **file)
     return st;
 }
 
+const char *mg_h5_version(void)
+{
+    return H5_VERS_INFO;
+}
+
 const char *mg_h5_path(const mg_h5 *file)
 {
     return file->path;

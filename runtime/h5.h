@@ -18,6 +18,8 @@ typedef enum { MG_U8, MG_I16, MG_U16, MG_I32, MG_U32, MG_I64, MG_U64, MG_F32, MG
 size_t mg_dtype_size(mg_dtype type);
 const char *mg_dtype_name(mg_dtype type); // "uint8", "int16", ...
 
+const char *mg_h5_version(void); // of the library, "HDF5 library version 1.10.8"
+
 typedef struct mg_h5 mg_h5;
 
 typedef struct {

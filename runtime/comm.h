@@ -16,6 +16,10 @@ typedef struct mg_comm mg_comm;
 // with SLURM_NTASKS / PMI sizes and refuses N singletons, naming the remedy (MG_ERR_CONFIG).
 mg_status mg_comm_start(int *argc, char ***argv, mg_comm **world);
 
+// What mg_comm_start does about a world of `size` ranks: MG_ERR_CONFIG if it is 1 and the launcher
+// says that it started more; a warning where one process runs by hand inside a job of several tasks.
+mg_status mg_comm_check_launch(int size);
+
 // A communicator of this process alone, without MPI: everything below works on it.
 mg_status mg_comm_alone(mg_comm **self);
 
@@ -37,14 +41,15 @@ int mg_comm_nodes(const mg_comm *comm);
 const char *mg_comm_library(void);
 
 // Collective on `comm`. MG_OK if every rank passed MG_OK. Otherwise the failing rank with the
-// lowest number prints its error and trace (once), and every rank gets that rank's status code
-// (ranks that had no failure themselves get MG_ERR_PEER). Call after each local step that can fail
-// and before the next collective.
+// lowest number prints its error and trace, every failing rank gets its own code, all others get
+// MG_ERR_PEER; the failure counts as shown on every rank (mg_err_shown). Call after each local step
+// that can fail and before the next collective.
 mg_status mg_comm_agree(const mg_comm *comm, mg_status mine);
 
 // Collective on `comm`.
 void mg_comm_barrier(const mg_comm *comm);
 void mg_comm_bcast(const mg_comm *comm, void *data, size_t bytes, int root);
+// `mine` may be its own place in `all`.
 void mg_comm_allgather(const mg_comm *comm, const void *mine, size_t bytes, void *all);
 // `counts` and `all` of rank order: bytes that each rank gives; they must be equal on all ranks.
 void mg_comm_allgatherv(const mg_comm *comm, const void *mine, const size_t *counts, void *all);
@@ -70,7 +75,8 @@ void mg_comm_sum_tree(const mg_comm *comm, double *x, int count);
 typedef struct mg_reducer mg_reducer;
 
 // For arrays of up to `floats` values cut in buckets of about `bucket` values from the END to the
-// start (the order in which a backward pass finishes them). MG_ERR_MEMORY.
+// start (the order in which a backward pass finishes them). Collective on `comm`. MG_ERR_MEMORY, or
+// MG_ERR_CONFIG for exact sums over a number of ranks that is no power of two.
 mg_status mg_reducer_create(const mg_comm *comm, bool exact, size_t floats, size_t bucket,
                             mg_reducer **out);
 void mg_reducer_destroy(mg_reducer **reducer);

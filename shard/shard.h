@@ -22,11 +22,11 @@ typedef struct {
     const char *patient, *split, *modality, *label;
     int fold; // of 5, by patient key, where no split was published
     mg_dtype type;
-    int depth, height, width, channels; // as stored
-    int full_height, full_width;        // original size; the label's grid (see original_label)
-    double spacing[3];                  // mm, z y x; 0 if unknown
-    uint16_t classes;                   // bit c-1: class c is present in the label; 0 without label
-    int64_t area[MG_SHARD_CLASSES];     // cells of class c at [c - 1], on the stored grid
+    int depth, height, width, channels;      // as stored
+    int full_depth, full_height, full_width; // original size: the grid of mg_reader_full_mask
+    double spacing[3];                       // mm, z y x; 0 if unknown
+    uint16_t classes;    // bit c-1: class c is present in the label; 0 without label
+    const int64_t *area; // [MG_SHARD_CLASSES] cells of class c at [c - 1], on the stored grid
     bool labelled;
     mg_hash128 hash; // of the decoded pixels
 } mg_shard_item;
@@ -45,25 +45,29 @@ const mg_shard_item *mg_reader_item(const mg_reader *reader, int64_t i);
 int mg_reader_classes(const mg_reader *reader);                   // 0 if unlabelled
 const char *mg_reader_class_name(const mg_reader *reader, int c); // c = 1..classes
 int64_t mg_reader_left_out(const mg_reader *reader);              // duplicates
-uint64_t mg_reader_content(const mg_reader *reader); // hash over the items' hashes in order
+// Hash over the items in order (pixels as decoded, and what is stored). For one whole set it is the
+// "content" of its index.
+uint64_t mg_reader_content(const mg_reader *reader);
 
 // Pixels and label of an item, read by pread and zstd, not through HDF5. Thread-safe.
 // Slices [z0, z0 + slices) of a volume; 0, 1 for pictures. Caller gives the memory:
-//   pixels [slices, height, width, channels] of the item's type
+//   pixels [slices, height, width, channels] of the item's type, or NULL
 //   label  [slices, height, width] uint8 (class number, MG_SHARD_IGNORE), or NULL
-// A checksum mismatch is MG_ERR_FORMAT and names file, item and original name.
+// A checksum mismatch is MG_ERR_FORMAT and names file, item and original name. Asking for the label
+// of an item that has none, or whose classes overlap (see mg_reader_mask), is MG_ERR_USAGE.
 mg_status mg_reader_read(const mg_reader *reader, int64_t i, int z0, int slices, void *pixels,
                          uint8_t *label);
 // Where classes overlap the label is stored as bits: the mask (0/1) of one class.
 // Works for both kinds; `ignore` [..] gets 1 where a cell is ignored (NULL allowed).
 mg_status mg_reader_mask(const mg_reader *reader, int64_t i, int z0, int slices, int class_number,
                          uint8_t *mask, uint8_t *ignore);
-// The same on the original grid [full_height, full_width] (pictures that were shrunk keep it).
+// The same for the whole item on its original grid [full_depth, full_height, full_width] (items
+// whose grid was changed keep it).
 mg_status mg_reader_full_mask(const mg_reader *reader, int64_t i, int class_number, uint8_t *mask,
                               uint8_t *ignore);
-// Read every byte of every shard and hold it against every checksum. Prints one line per fault to
-// the log; MG_ERR_FORMAT if there was any.
-mg_status mg_shard_verify(const char *set, int64_t *items);
+// Read every byte of every shard of a set, or of one shard file, and hold it against every checksum.
+// Prints one line per fault to the log; MG_ERR_FORMAT if there was any. *items: items looked at.
+mg_status mg_shard_verify(const char *path, int64_t *items);
 
 // --- sampler.c: which sample at which step ----------------------------------------------------------
 

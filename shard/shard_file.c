@@ -143,7 +143,7 @@ static mg_status check_grids(const mg_shard_file *file)
             fits = fits && r->label.array >= 0 &&
                    !strncmp(file->table.array[r->full_label.array].name, "full_labels/", 12) &&
                    full->type == file->slices[r->label.array].type &&
-                   full->height == r->full_size[0] && full->width == r->full_size[1];
+                   full->height == r->full_size[1] && full->width == r->full_size[2];
         }
         MG_CHECK(fits, MG_ERR_FORMAT, "item %" PRId64 " of '%s' has a label of another grid", i,
                  file->path);
@@ -171,6 +171,7 @@ static mg_status read_everything(mg_shard_file *file, const mg_h5 *h5)
     MG_TRY(check_table(file));
     file->slices = mg_calloc((size_t)file->table.arrays + 1, sizeof *file->slices);
     MG_CHECK(file->slices, MG_ERR_MEMORY, "cannot allocate the arrays of '%s'", file->path);
+    file->arrays = file->table.arrays;
     for (int32_t a = 0; a < file->table.arrays; a++)
         MG_TRY(locate_slices(h5, &file->table.array[a], &file->slices[a]));
     return check_grids(file);
@@ -213,10 +214,7 @@ done:
 
 void mg_shard_file_forget(mg_shard_file *file)
 {
-    // The number of arrays is still needed to release `slices`.
-    mg_table kept = {.arrays = file->table.arrays};
     mg_table_free(&file->table);
-    file->table = kept;
 }
 
 void mg_shard_file_close(mg_shard_file **file)
@@ -224,7 +222,7 @@ void mg_shard_file_close(mg_shard_file **file)
     mg_shard_file *f = *file;
 
     if (!f) return;
-    for (int32_t a = 0; f->slices && a < f->table.arrays; a++) {
+    for (int32_t a = 0; a < f->arrays; a++) {
         mg_free(f->slices[a].address);
         mg_free(f->slices[a].bytes);
         mg_free(f->slices[a].checksum);

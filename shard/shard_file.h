@@ -31,7 +31,8 @@ typedef struct {
     char **class_name; // [classes]
     int classes;
     mg_table table;
-    mg_slices *slices; // [table.arrays]
+    mg_slices *slices; // [arrays]
+    int32_t arrays;
 } mg_shard_file;
 
 // Open and check everything but the chunks. Uses HDF5: one thread at a time.

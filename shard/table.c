@@ -24,7 +24,7 @@ static const column columns[] = {
     {"items/full_label",     MG_I32, 1,                offsetof(mg_row, full_label.array)},
     {"items/full_label_row", MG_I64, 1,                offsetof(mg_row, full_label.row)},
     {"items/depth",          MG_I32, 1,                offsetof(mg_row, depth)},
-    {"items/full_size",      MG_I32, 2,                offsetof(mg_row, full_size)},
+    {"items/full_size",      MG_I32, 3,                offsetof(mg_row, full_size)},
     {"items/fold",           MG_I32, 1,                offsetof(mg_row, fold)},
     {"items/spacing",        MG_F64, 3,                offsetof(mg_row, spacing)},
     {"items/affine",         MG_F64, 12,               offsetof(mg_row, affine)},
@@ -371,8 +371,8 @@ static mg_status check_places(const mg_table *t, const mg_h5 *file)
         const mg_row *r = &t->row[i];
         bool fits = place_fits(t, &r->image, r->depth, true) &&
                     place_fits(t, &r->label, r->depth, false) &&
-                    place_fits(t, &r->full_label, r->depth, false) && r->full_size[0] > 0 &&
-                    r->full_size[1] > 0;
+                    place_fits(t, &r->full_label, r->full_size[0], false) && r->full_size[0] > 0 &&
+                    r->full_size[1] > 0 && r->full_size[2] > 0;
         MG_CHECK(fits, MG_ERR_FORMAT, "item %lld of '%s' points outside the arrays", (long long)i,
                  mg_h5_path(file));
     }

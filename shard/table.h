@@ -47,7 +47,7 @@ typedef struct {
     uint64_t packed; // XXH3-64 of what is stored: pixels, label, full label, before compression
     mg_extent image, label, full_label;
     int32_t depth;
-    int32_t full_size[2]; // original rows, columns
+    int32_t full_size[3]; // original depth, rows, columns
     int32_t fold;
     double spacing[3], affine[12];
     uint16_t classes;

@@ -1,0 +1,37 @@
+// The commands of medgraft. Everything a command does lives in its own cmd_*.c; how a command line
+// becomes a running command is in runtime/cli.c.
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "datasets/cmd.h"
+#include "runtime/cli.h"
+#include "runtime/cmd_doctor.h"
+
+// clang-format off
+static const mg_command commands[] = {
+    {"phantom", mg_cmd_phantom, MG_USES_MPI, "write synthetic data sets in the layout of the real ones",
+     "", mg_cmd_phantom_options},
+    {"doctor", mg_cmd_doctor, MG_USES_MPI, "look at ranks, threads, libraries, files, and what is wrong with them",
+     "", NULL},
+    {0},
+};
+// clang-format on
+
+// BLAS gets one thread: medgraft splits its products over its own threads. OpenBLAS fixes its thread
+// count and the binding of its threads when it is loaded, before main, and setting the count later
+// does not undo that (with OMP_PROC_BIND=true products then run at half speed). So the program
+// starts itself once more with the variable set. Where that is not possible it is slower, not wrong.
+static void one_blas_thread(char **argv)
+{
+    const char *threads = getenv("OPENBLAS_NUM_THREADS");
+
+    if (threads && strcmp(threads, "1") == 0) return;
+    if (setenv("OPENBLAS_NUM_THREADS", "1", 1) == 0) execv("/proc/self/exe", argv);
+}
+
+int main(int argc, char **argv)
+{
+    one_blas_thread(argv);
+    return mg_cli_main(argc, argv, commands);
+}

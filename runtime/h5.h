@@ -57,7 +57,8 @@ mg_status mg_h5_write_texts(mg_h5 *file, const char *name, const char *const *te
 // *text: array of mg_free'able texts, itself released with mg_free. Also reads fixed-length texts.
 mg_status mg_h5_load_texts(const mg_h5 *file, const char *name, char ***text, int64_t *count);
 
-// Attributes of an object ("" or "/" is the root). Lists of int64 and double, texts.
+// Attributes of an object ("" or "/" is the root). Lists of int64 and double, texts. An unsigned
+// 64-bit value is read as int64 with the same bits.
 bool mg_h5_has_attr(const mg_h5 *file, const char *object, const char *name);
 mg_status mg_h5_attr_int(const mg_h5 *file, const char *object, const char *name, int64_t *value);
 mg_status mg_h5_attr_real(const mg_h5 *file, const char *object, const char *name, double *value);

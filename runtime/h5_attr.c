@@ -79,6 +79,7 @@ static mg_status read_numbers(const mg_h5 *file, const char *object, const char 
         st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate attribute '%s' of '%s'", name, file->path);
         goto done;
     }
+    if (wanted == MG_I64 && found == MG_U64) wanted = MG_U64; // a seed keeps its bits
     if (n > 0 && H5Aread(attr, h5_native_type(wanted), raw) < 0) {
         st = h5_fail(file, "read attribute", name);
         goto done;

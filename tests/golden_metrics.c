@@ -149,6 +149,7 @@ static void check_pair(golden *g, const char *group)
     mg_h5_info info, first;
     const double *a = reals(g, group, "a", &info), *b = reals(g, group, "b", NULL);
     const double *want = reals(g, group, "boot_first10", &first);
+    const uint64_t *seed = golden_load(g, golden_name(g, "%s/boot_seed", group), MG_U64, NULL);
     int64_t n = info.count;
     mg_wilcoxon w;
     mg_interval interval;
@@ -165,8 +166,7 @@ static void check_pair(golden *g, const char *group)
     double *means = golden_alloc(g, (size_t)first.count * sizeof *means);
     for (int64_t i = 0; i < n; i++) d[i] = a[i] - b[i];
     golden_exact(g,
-                 mg_bootstrap(d, n, 1, (uint64_t)integer(g, group, "boot_seed"),
-                              (int)integer(g, group, "boot_reps"), &interval, means,
+                 mg_bootstrap(d, n, 1, *seed, (int)integer(g, group, "boot_reps"), &interval, means,
                               (int)first.count) == MG_OK,
                  "memory");
     real(g, group, "boot_lo", interval.low);

@@ -264,11 +264,6 @@ void mg_vit_embed_backward(float *dimages, float *grads, const mg_vit *v, const 
     if (dimages) mg_patches_backward(dimages, w.dpatches, B, c->C, c->Y, c->X, c->patch);
 }
 
-const float *mg_vit_position(const mg_vit *v, const mg_params *p, int t)
-{
-    return mg_weight(p, v->pos) + (size_t)(t + (v->cfg.cls ? 1 : 0)) * v->cfg.D;
-}
-
 static bool pos_fits(const mg_vit *v)
 {
     return v->cfg.pos_h == v->gh && v->cfg.pos_w == v->gw;
@@ -287,6 +282,20 @@ static void add_positions(float *x, const mg_vit *v, const mg_params *p, int B, 
         pos = w.pos;
     }
     mg_add_rows(x, pos, B, v->gh * v->gw, c->D);
+}
+
+// x [B, 1 + gh gw, D]: class token, then e, with positions.
+static void class_and_positions(float *x, const float *e, const mg_vit *v, const mg_params *p,
+                                int B)
+{
+    int L = v->gh * v->gw, D = v->cfg.D;
+    size_t rows = (size_t)L * D;
+
+    for (int b = 0; b < B; b++, x += rows + D) {
+        memcpy(x, mg_weight(p, v->cls), (size_t)D * sizeof *x);
+        memcpy(x + D, e + b * rows, rows * sizeof *x);
+        mg_add_rows(x, mg_weight(p, v->pos), 1, L + 1, D);
+    }
 }
 
 static void positions_backward(float *grads, const mg_vit *v, const mg_params *p, const float *dx,
@@ -381,9 +390,14 @@ void mg_vit_forward(mg_vit_acts *a, const mg_vit *v, const mg_params *p, const f
 {
     int N = v->gh * v->gw;
 
-    assert(!v->cfg.cls);
-    mg_vit_embed(a->stack.x[0], v, p, images, B, NULL, N, scratch);
-    add_positions(a->stack.x[0], v, p, B, scratch);
+    if (v->cls >= 0) {
+        mg_vit_embed(a->y, v, p, images, B, NULL, N, scratch);
+        class_and_positions(a->stack.x[0], a->y, v, p, B);
+        N++;
+    } else {
+        mg_vit_embed(a->stack.x[0], v, p, images, B, NULL, N, scratch);
+        add_positions(a->stack.x[0], v, p, B, scratch);
+    }
     mg_vit_encode(a, v, p, B, N, slices, NULL, scratch);
     if (v->cfg.neck) neck_forward(a, v, p, B, scratch);
 }
@@ -398,6 +412,7 @@ void mg_vit_backward(float *dimages, float *grads, mg_vit_acts *a, const mg_vit 
                      const mg_ready *ready, float *scratch)
 {
     int B = a->stack.pass.B, N = v->gh * v->gw;
+    assert(v->cls < 0);
     bool through = dimages || trained(p, grads, v->pos) || trained(p, grads, v->patch_w) ||
                    trained(p, grads, v->patch_b);
 

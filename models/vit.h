@@ -73,9 +73,6 @@ void mg_vit_embed(float *e, const mg_vit *v, const mg_params *p, const float *im
 void mg_vit_embed_backward(float *dimages, float *grads, const mg_vit *v, const mg_params *p,
                            const float *images, const float *de, int B, const int32_t *keep, int n,
                            float *scratch);
-// Row of the position table of token place t (pretraining, where the table is never resized).
-const float *mg_vit_position(const mg_vit *v, const mg_params *p, int t);
-
 // Blocks and final norm: a->stack.x[0] [B, N, D] -> a->out. Arguments as in mg_stack_forward.
 void mg_vit_encode(mg_vit_acts *a, const mg_vit *v, const mg_params *p, int B, int N, int slices,
                    const int32_t *coord, float *scratch);
@@ -85,11 +82,11 @@ void mg_vit_encode_backward(mg_vit_acts *a, bool through, float *grads, const mg
 
 // --- the whole encoder ------------------------------------------------------------------------------
 
-// images -> a->out [B, gh gw, neck], or [B, gh gw, D] without a neck (no class token).
+// images -> a->out [B, gh gw, neck], or [B, cls + gh gw, D] without a neck.
 void mg_vit_forward(mg_vit_acts *a, const mg_vit *v, const mg_params *p, const float *images, int B,
                     int slices, float *scratch);
 // dout: gradient of a->out. `images` as in the forward pass. dimages may be NULL. Work ends at the
-// lowest trained layer.
+// lowest trained layer. Not with a class token.
 void mg_vit_backward(float *dimages, float *grads, mg_vit_acts *a, const mg_vit *v,
                      const mg_params *p, const float *dout, const float *images,
                      const mg_ready *ready, float *scratch);

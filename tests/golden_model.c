@@ -13,17 +13,24 @@ int golden_ints(golden *g, const char *object, const char *attr, int64_t *value,
     return st ? 0 : count;
 }
 
+void golden_read_params(golden *g, mg_params *p, const char *group)
+{
+    for (int i = 0; i < p->count; i++) {
+        mg_h5_info info;
+        float *w = golden_f32(g, golden_name(g, "%s%s", group, p->list[i].name), &info);
+        bool fits = (size_t)info.count == p->list[i].size;
+
+        golden_exact(g, fits, "'%s' has %lld values, expected %zu", p->list[i].name,
+                     (long long)info.count, p->list[i].size);
+        if (fits) memcpy(mg_weight(p, i), w, p->list[i].size * sizeof *w);
+    }
+}
+
 void golden_params(golden *g, mg_params *p, const char *group)
 {
     mg_params_train(p, NULL, NULL);
     golden_exact(g, mg_params_alloc(p) == MG_OK, "no memory for parameters");
-    for (int i = 0; i < p->count; i++) {
-        mg_h5_info info;
-        float *w = golden_f32(g, golden_name(g, "%s%s", group, p->list[i].name), &info);
-        golden_exact(g, (size_t)info.count == p->list[i].size, "'%s' has %lld values, expected %zu",
-                     p->list[i].name, (long long)info.count, p->list[i].size);
-        memcpy(mg_weight(p, i), w, p->list[i].size * sizeof *w);
-    }
+    golden_read_params(g, p, group);
 }
 
 void golden_grads(golden *g, const mg_params *p, float *grads, const char *group, const char *extra,

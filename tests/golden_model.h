@@ -8,6 +8,9 @@
 // Up to `room` integers of an attribute; returns how many there are. Fewer than none is a failure.
 int golden_ints(golden *g, const char *object, const char *attr, int64_t *value, int room);
 
+// Read every tensor of the table from <group><name>.
+void golden_read_params(golden *g, mg_params *p, const char *group);
+
 // Allocate the table (all of it trained) and read every tensor from <group><name>.
 void golden_params(golden *g, mg_params *p, const char *group);
 

@@ -110,6 +110,9 @@ void mg_sam_attend_backward(float *dxq, float *dxk, float *dxv, float *grads, co
     mg_attn_backward(dq, dk, dv, NULL, NULL, NULL, NULL, dmix, a->mix, a->lse, a->q, a->k, a->v, &c,
                      dv + keys);
     mg_sam_linear_backward(dxq, grads, dq, xq, &m->q, p, B * nq, true);
-    mg_sam_linear_backward(dxk, grads, dk, xk, &m->k, p, B * nk, true);
+    // A constant added to all keys moves no softmax: the true gradient of k's bias is zero, and what
+    // rounding would leave there is not added.
+    mg_linear_backward(dxk, mg_grad(p, grads, m->k.weight), NULL, dk, xk, mg_weight(p, m->k.weight),
+                       B * nk, m->k.in, m->k.out, true);
     mg_sam_linear_backward(dxv, grads, dv, xv, &m->v, p, B * nk, true);
 }

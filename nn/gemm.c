@@ -1,17 +1,26 @@
-// Matrix products over OpenBLAS: C = alpha op(A) op(B) + beta C, row-major.
-// Work is cut into bands of rows (of columns where rows are few), one single-threaded BLAS call
-// each: the library's own threads do worse (docs/performance.md). BLAS sums each element of C over
-// K in an order that depends on K alone, so bands do not change bits; tests/test_gemm.c proves it.
+// Matrix products: C = alpha op(A) op(B) + beta C, row-major, in blocks over the kernels of
+// nn/body_gemm.h. Op(B) is packed into panels that stay in the second-level cache, a block of K at a
+// time; A is read where it lies unless it is transposed. K is cut in the same places for any M and
+// N and columns only between panels, so the bits of an element depend on its row of op(A), its
+// column of op(B) and K alone, not on threads or the number of rows.
+// The OpenBLAS product stands beside it: the yardstick of `medgraft bench`.
 #include "nn/gemm.h"
 
 #include <cblas.h>
 #include <omp.h>
 #include <stddef.h>
+#include <stdio.h>
 
-enum {
-    MIN_WORK = 1 << 18, // multiply-adds below which one thread is faster
-    BAND = 16,          // bands are multiples of this
-};
+#include "nn/kernels.h"
+
+enum { MIN_WORK = 1 << 17 }; // multiply-adds below which one thread is faster
+
+typedef struct {
+    const float *A, *B;
+    int lda, ldb;
+    bool ta, tb;
+    int M, N, K;
+} product;
 
 void mg_gemm_init(void)
 {
@@ -20,46 +29,120 @@ void mg_gemm_init(void)
 
 const char *mg_gemm_library(void)
 {
-    return openblas_get_config();
+    static char text[256]; // written with the same words by whoever comes first
+
+    snprintf(text, sizeof text, "medgraft %s kernels; %s", mg_kernels_get()->name,
+             openblas_get_config());
+    return text;
 }
 
-static void gemm_alone(float *C, int ldc, const float *A, int lda, bool ta, const float *B, int ldb,
-                       bool tb, int M, int N, int K, float alpha, float beta)
+void mg_gemm_blas(float *C, int ldc, const float *A, int lda, bool ta, const float *B, int ldb,
+                  bool tb, int M, int N, int K, float alpha, float beta)
 {
     cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, M, N,
                 K, alpha, A, lda, B, ldb, beta, C, ldc);
 }
 
-// Start of band t of n over `total`, a multiple of BAND.
-static int band_start(int total, int t, int n)
+static int min_int(int a, int b)
 {
-    int blocks = (total + BAND - 1) / BAND;
-    int start = (int)((long)blocks * t / n) * BAND;
+    return a < b ? a : b;
+}
 
-    return start < total ? start : total;
+static int ceil_div(int a, int b)
+{
+    return (a + b - 1) / b;
+}
+
+// Rows m.. of a block whose B is packed: A is [K, M] here, so its rows are packed too.
+static void block_transposed(const mg_kernels *kern, gemm_result to, const float *A, int lda,
+                             const float *packed_b, int M, int N, int K)
+{
+    float packed_a[GEMM_ROWS * GEMM_DEPTH_TA] __attribute__((aligned(64)));
+
+    for (int m = 0; m < M; m += GEMM_ROWS) {
+        int rows = min_int(M - m, GEMM_ROWS);
+        gemm_result part = to;
+
+        part.C += (size_t)m * to.ldc;
+        if (to.add) part.add += (size_t)m * to.ld_add;
+        gemm_ahead ahead = {A + m + rows, lda,
+                            ceil_div(rows, GEMM_STRIP) * ceil_div(N, kern->panel)};
+
+        kern->gemm_pack_a(packed_a, A + m, lda, rows, K);
+        kern->gemm_block(&part, packed_a, 0, packed_b, rows, N, K,
+                         m + 2 * GEMM_ROWS <= M ? &ahead : NULL);
+    }
+}
+
+// Rows [m0, m1) and columns [n0, n1) of the product, one thread.
+static void part(const mg_kernels *kern, const gemm_result *to, const product *x, int m0, int m1,
+                 int n0, int n1)
+{
+    float packed_b[GEMM_BLOCK] __attribute__((aligned(64)));
+    int deepest = x->ta ? GEMM_DEPTH_TA : GEMM_DEPTH, width = GEMM_BLOCK / deepest;
+    int blocks = x->K > 0 ? ceil_div(x->K, deepest) : 1;
+
+    for (int n = n0; n < n1; n += width)
+        for (int b = 0; b < blocks; b++) {
+            int k = (int)((long)x->K * b / blocks),
+                depth = (int)((long)x->K * (b + 1) / blocks) - k;
+            int cols = min_int(n1 - n, width);
+            gemm_result r = *to;
+
+            r.C += (size_t)m0 * to->ldc + n;
+            if (b > 0) r.add = to->C, r.ld_add = to->ldc, r.beta = 1, r.bias = NULL;
+            if (r.add) r.add += (size_t)m0 * r.ld_add + n;
+            if (r.bias) r.bias += n;
+            kern->gemm_pack_b(packed_b,
+                              x->B + (x->tb ? (size_t)n * x->ldb + k : (size_t)k * x->ldb + n),
+                              x->ldb, x->tb, cols, depth);
+            if (x->ta)
+                block_transposed(kern, r, x->A + (size_t)k * x->lda + m0, x->lda, packed_b, m1 - m0,
+                                 cols, depth);
+            else
+                kern->gemm_block(&r, x->A + (size_t)m0 * x->lda + k, x->lda, packed_b, m1 - m0,
+                                 cols, depth, NULL);
+        }
+}
+
+// Into how many groups of columns the work of `threads` threads is best cut (rows take the rest):
+// the longest part decides, and packing a panel costs about as much as two strips.
+static int column_groups(int threads, int strips, int panels)
+{
+    int best = 1;
+    double least = 0;
+
+    for (int groups = 1; groups <= threads; groups++) {
+        if (threads % groups) continue;
+        double cost = ceil_div(panels, groups) * (double)(ceil_div(strips, threads / groups) + 2);
+        if (groups == 1 || cost < least) best = groups, least = cost;
+    }
+    return best;
 }
 
 void mg_gemm(float *C, int ldc, const float *A, int lda, bool ta, const float *B, int ldb, bool tb,
              int M, int N, int K, float alpha, float beta)
 {
+    const mg_kernels *kern = mg_kernels_get();
     int threads = omp_in_parallel() ? 1 : omp_get_max_threads();
+    gemm_result to = {C, ldc, alpha, beta, C, ldc, NULL};
+    product x = {A, B, lda, ldb, ta, tb, M, N, K};
 
     if (M <= 0 || N <= 0) return;
     if (threads == 1 || (double)M * N * K < MIN_WORK) {
-        gemm_alone(C, ldc, A, lda, ta, B, ldb, tb, M, N, K, alpha, beta);
+        part(kern, &to, &x, 0, M, 0, N);
         return;
     }
-    bool by_rows = M >= N || M >= 4 * BAND * threads;
-#pragma omp parallel num_threads(threads)
-    {
-        int n = omp_get_num_threads(), t = omp_get_thread_num();
-        int lo = band_start(by_rows ? M : N, t, n), hi = band_start(by_rows ? M : N, t + 1, n);
+    int strips = ceil_div(M, GEMM_STRIP), panels = ceil_div(N, kern->panel);
+    int across = column_groups(threads, strips, panels), down = threads / across;
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int t = 0; t < threads; t++) {
+        int i = t / across, j = t % across;
+        int m0 = (int)((long)strips * i / down) * GEMM_STRIP;
+        int m1 = min_int((int)((long)strips * (i + 1) / down) * GEMM_STRIP, M);
+        int n0 = (int)((long)panels * j / across) * kern->panel;
+        int n1 = min_int((int)((long)panels * (j + 1) / across) * kern->panel, N);
 
-        if (lo < hi && by_rows)
-            gemm_alone(C + (size_t)lo * ldc, ldc, A + (ta ? (size_t)lo : (size_t)lo * lda), lda, ta,
-                       B, ldb, tb, hi - lo, N, K, alpha, beta);
-        else if (lo < hi)
-            gemm_alone(C + lo, ldc, A, lda, ta, B + (tb ? (size_t)lo * ldb : (size_t)lo), ldb, tb,
-                       M, hi - lo, K, alpha, beta);
+        if (m0 < m1 && n0 < n1) part(kern, &to, &x, m0, m1, n0, n1);
     }
 }

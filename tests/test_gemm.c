@@ -5,6 +5,7 @@
 #include <omp.h>
 
 #include "nn/gemm.h"
+#include "nn/kernels.h"
 #include "runtime/mem.h"
 #include "tests/ref.h"
 
@@ -152,6 +153,11 @@ int main(void)
         cmocka_unit_test(test_weight_bits),
         cmocka_unit_test(test_in_parallel_region),
     };
-    mg_gemm_init();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    static const char *const versions[] = {"plain", "avx2", "avx512"};
+    int failed = 0;
+
+    for (int i = 0; i < 3; i++)
+        if (mg_kernels_use(versions[i]))
+            failed += cmocka_run_group_tests_name(versions[i], tests, NULL, NULL);
+    return failed;
 }

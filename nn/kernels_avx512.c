@@ -1,0 +1,19 @@
+// The kernel bodies for AVX-512.
+#ifdef __x86_64__
+#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma,bmi2,prefer-vector-width=512")
+
+#include "nn/kernels.h"
+
+#define W 16
+#include "nn/simd.h"
+
+#include "nn/body_gemm.h"
+
+const mg_kernels mg_kernels_avx512 = {
+    .name = "avx512",
+    .panel = PANEL,
+    .gemm_pack_b = gemm_pack_b,
+    .gemm_pack_a = gemm_pack_a,
+    .gemm_block = gemm_block,
+};
+#endif

@@ -67,15 +67,15 @@ static void test_empty_sum(void **state)
 // Rows of A W and A W^T for several row counts and thread counts against the product of all rows.
 static void row_bits(int N, int K, bool tb, float beta)
 {
-    static const int counts[] = {1, 2, 3, 5, 7, 9, 16, 25, 49, 98, 100, 196, 333, 400};
-    enum { ALL = 400 };
+    static const int counts[] = {1, 2, 3, 5, 7, 16, 49, 98, 196};
+    enum { ALL = 200 };
     float *A = filled((size_t)ALL * K, 4), *W = filled((size_t)N * K, 5);
     float *all = mg_calloc((size_t)ALL * N, sizeof *all), *some = mg_alloc((size_t)ALL * N * 4);
     int ldw = tb ? K : N, threads = omp_get_max_threads();
 
     omp_set_num_threads(1);
     mg_gemm(all, N, A, K, false, W, ldw, tb, ALL, N, K, 1, beta);
-    for (int t = 1; t <= 3; t++) {
+    for (int t = 1; t <= 3; t += 2) {
         omp_set_num_threads(t);
         for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
             size_t rows = (size_t)counts[i], from = ((size_t)ALL - rows) / 3;
@@ -94,9 +94,8 @@ static void row_bits(int N, int K, bool tb, float beta)
 static void test_row_bits(void **state)
 {
     (void)state;
-    static const int shapes[][2] = {{768, 768}, {3072, 768}, {768, 3072}, {512, 512}, {256, 64},
-                                    {48, 48},   {24, 96},    {5, 7},      {33, 130},  {1, 768},
-                                    {4, 256},   {100, 1000}, {32, 256},   {192, 768}};
+    static const int shapes[][2] = {{200, 768}, {96, 1000}, {70, 100}, {48, 48}, {24, 96},
+                                    {5, 7},     {33, 130},  {1, 768},  {4, 256}, {450, 64}};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (int t = 0; t < 4; t++) row_bits(shapes[s][0], shapes[s][1], t & 1, t & 2 ? 1 : 0);
 }
@@ -105,8 +104,8 @@ static void test_row_bits(void **state)
 static void test_weight_bits(void **state)
 {
     (void)state;
-    static const int shapes[][3] = {{768, 256, 196}, {96, 24, 49},    {24, 96, 1000},
-                                    {7, 5, 400},     {300, 768, 392}, {4, 256, 64}};
+    static const int shapes[][3] = {{768, 256, 196}, {96, 24, 49},   {24, 96, 1000},
+                                    {7, 5, 400},     {300, 70, 392}, {4, 256, 64}};
     int threads = omp_get_max_threads();
 
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {

@@ -9,7 +9,7 @@
 #include "tests/golden.h"
 #include "tests/golden_model.h"
 
-static mg_vit_config read_config(golden *g)
+mg_vit_config golden_vit_config(golden *g)
 {
     mg_vit_config c = {.prefix = "image_encoder.",
                        .C = (int)golden_int(g, "/", "in_chans"),
@@ -64,7 +64,7 @@ static void compare_taps(golden *g, const mg_vit *v, const mg_vit_acts *a, const
 
 static void run(golden *g, mg_keep keep)
 {
-    mg_vit_config cfg = read_config(g);
+    mg_vit_config cfg = golden_vit_config(g);
     mg_vit v;
     mg_params p = {0};
     mg_vit_acts a;

@@ -3,6 +3,7 @@
 #define MG_TESTS_GOLDEN_MODEL_H
 
 #include "models/params.h"
+#include "models/vit.h"
 #include "tests/golden.h"
 
 // Up to `room` integers of an attribute; returns how many there are. Fewer than none is a failure.
@@ -19,5 +20,8 @@ void golden_params(golden *g, mg_params *p, const char *group);
 // trained tensor must be in the group.
 void golden_grads(golden *g, const mg_params *p, float *grads, const char *group, const char *extra,
                   const float *extra_grad);
+
+// SAM's image encoder from the root attributes, without adapters (tests/golden_encoder.c).
+mg_vit_config golden_vit_config(golden *g);
 
 #endif

@@ -1,11 +1,10 @@
-// Networks, taps and gradients of SAM's golden files.
+// Sizes, passes and taps of SAM's golden files.
 #include "tests/golden_sam.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "nn/nn.h"
+#include "tests/golden_model.h"
 
 static int field(golden *g, const char *name)
 {
@@ -14,13 +13,10 @@ static int field(golden *g, const char *name)
 
 mg_sam_config golden_sam_config(golden *g, bool adapters)
 {
-    int64_t img[2], grid[2];
-    int count;
+    int64_t img[2] = {0}, grid[2] = {0};
 
-    golden_exact(g, !mg_h5_attr_ints(golden_file(g), "/", "img", img, 2, &count) && count == 2,
-                 "img");
-    golden_exact(g, !mg_h5_attr_ints(golden_file(g), "/", "grid", grid, 2, &count) && count == 2,
-                 "grid");
+    golden_ints(g, "/", "img", img, 2);
+    golden_ints(g, "/", "grid", grid, 2);
     return (mg_sam_config){.prompt_dim = field(g, "prompt_dim"),
                            .mask_in = field(g, "mask_in"),
                            .depth = field(g, "dec_depth"),
@@ -39,32 +35,6 @@ mg_sam_config golden_sam_config(golden *g, bool adapters)
                            .scale = adapters ? golden_real(g, "/", "scale") : 0};
 }
 
-void golden_sam_weights(golden *g, mg_params *p)
-{
-    for (int i = 0; i < p->count; i++) {
-        mg_h5_info info;
-        const float *w = golden_f32(g, golden_name(g, "params/%s", p->list[i].name), &info);
-        bool fits = (size_t)info.count == p->list[i].size && info.ndim == p->list[i].ndim;
-        for (int k = 0; fits && k < info.ndim; k++) fits = info.dim[k] == p->list[i].dim[k];
-        golden_exact(g, fits, "shape of '%s'", p->list[i].name);
-        if (fits) memcpy(mg_weight(p, i), w, p->list[i].size * sizeof *w);
-    }
-}
-
-void golden_sam_load(golden *g, golden_sam *net, bool adapters)
-{
-    mg_sam_config c = golden_sam_config(g, adapters);
-
-    *net = (golden_sam){0};
-    golden_exact(g, mg_sam_check(&c) == MG_OK, "%s", mg_err_message());
-    net->sam = mg_sam_add(&net->params, &c);
-    mg_params_train(&net->params, NULL, NULL);
-    if (mg_params_alloc(&net->params)) abort();
-    golden_sam_weights(g, &net->params);
-    net->code = golden_alloc(g, (size_t)net->sam.N * c.prompt_dim * sizeof(float));
-    mg_sam_dense_code(net->code, &net->sam, &net->params);
-}
-
 float *golden_f32_last(golden *g, const char *name, int cells)
 {
     mg_h5_info info;
@@ -75,16 +45,16 @@ float *golden_f32_last(golden *g, const char *name, int cells)
     return last;
 }
 
-void golden_sam_pass(golden *g, const golden_sam *net, mg_sam_pass *pass, float **scratch,
+void golden_sam_pass(golden *g, const mg_sam *s, mg_sam_pass *pass, float **scratch,
                      const mg_sam_prompt *prompt, mg_sam_slots slots)
 {
     mg_sam_shape shape = mg_sam_shape_of(prompt, slots);
     mg_layout at = {0};
 
-    mg_sam_pass_layout(&at, pass, &net->sam, shape);
+    mg_sam_pass_layout(&at, pass, s, shape);
     at = (mg_layout){.base = golden_alloc(g, at.used)};
-    mg_sam_pass_layout(&at, pass, &net->sam, shape);
-    *scratch = golden_alloc(g, mg_sam_scratch(&net->sam, shape) * sizeof(float));
+    mg_sam_pass_layout(&at, pass, s, shape);
+    *scratch = golden_alloc(g, mg_sam_scratch(s, shape) * sizeof(float));
 }
 
 static void tap(golden *g, const char *name, const float *got, int first, size_t count, size_t each)
@@ -99,9 +69,10 @@ static void tap(golden *g, const char *name, const float *got, int first, size_t
 }
 
 void golden_sam_taps(golden *g, const char *group, const mg_sam_pass *pass, const mg_sam *s,
-                     int first, int count)
+                     int first)
 {
-    int E = s->cfg.prompt_dim, C8 = E / 8, Nt = 1 + s->T + pass->shape.sparse;
+    int count = pass->shape.B, E = s->cfg.prompt_dim, C8 = E / 8,
+        Nt = 1 + s->T + pass->shape.sparse;
     size_t tokens = (size_t)Nt * E, keys = (size_t)s->N * E, hyper = (size_t)s->T * C8;
     float *up = golden_alloc(g, count * 2 * keys * sizeof *up);
     float *by_prompt = golden_alloc(g, count * hyper * sizeof *by_prompt);
@@ -121,28 +92,4 @@ void golden_sam_taps(golden *g, const char *group, const mg_sam_pass *pass, cons
             memcpy(by_prompt + ((size_t)b * s->T + t) * C8,
                    pass->hyper + ((size_t)t * count + b) * C8, C8 * sizeof *up);
     tap(g, golden_name(g, "%shyper", group), by_prompt, first, (size_t)count, hyper);
-}
-
-void golden_sam_gradients(golden *g, const char *group, const mg_params *p, const float *grads,
-                          const char *input_name, const float *input)
-{
-    int count;
-    char **names = golden_list(g, group, &count);
-    mg_h5_info info;
-    double top = 0;
-
-    for (int i = 0; i < count; i++) {
-        const float *want = golden_f32(g, golden_name(g, "%s/%s", group, names[i]), &info);
-        top = fmax(top, golden_norm(want, (size_t)info.count));
-    }
-    for (int i = 0; i < count; i++) {
-        const float *want = golden_f32(g, golden_name(g, "%s/%s", group, names[i]), &info);
-        int t = mg_params_find(p, names[i]);
-        const float *got = strcmp(names[i], input_name) == 0 ? input
-                           : t >= 0 && p->list[t].trainable  ? grads + p->list[t].grad
-                                                             : NULL;
-        golden_exact(g, got != NULL, "no gradient of '%s'", names[i]);
-        if (got)
-            golden_note(g, "grads", golden_l2(got, want, (size_t)info.count, 1e-3 * top), 1e-4);
-    }
 }

@@ -1,0 +1,125 @@
+// Checkpoint arrays of a run: "params/<name>" for every tensor (frozen ones and fixed tables too),
+// "moments/m/<name>" and "moments/v/<name>" for the trained ones; facts: kind, step, seed, batch and
+// the configuration that rebuilds the model.
+#include "models/train_state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/log.h"
+#include "runtime/mem.h"
+
+static mg_status add_array(mg_train_state *s, const char *prefix, const mg_param *t, float *data)
+{
+    mg_ckpt_array *a = &s->array[s->arrays];
+    char *name = mg_sprintf("%s%s", prefix, t->name);
+
+    MG_CHECK(name, MG_ERR_MEMORY, "cannot allocate a name");
+    s->name[s->arrays++] = name;
+    *a = (mg_ckpt_array){.name = name, .data = data, .ndim = t->ndim};
+    memcpy(a->dim, t->dim, sizeof a->dim);
+    return MG_OK;
+}
+
+mg_status mg_train_state_create(const mg_task *task, mg_train_state *s)
+{
+    const mg_params *p = task->params;
+    size_t room = 3 * (size_t)p->count;
+
+    *s = (mg_train_state){.task = task};
+    s->m = mg_calloc(p->trainable_size, sizeof(float));
+    s->v = mg_calloc(p->trainable_size, sizeof(float));
+    s->array = mg_calloc(room, sizeof *s->array);
+    s->name = mg_calloc(room, sizeof *s->name);
+    MG_CHECK(s->m && s->v && s->array && s->name, MG_ERR_MEMORY,
+             "cannot allocate %zu bytes of optimizer moments",
+             2 * p->trainable_size * sizeof(float));
+    for (int i = 0; i < p->count; i++)
+        MG_TRY(add_array(s, "params/", &p->list[i], mg_weight(p, i)));
+    for (int i = 0; i < p->count; i++) {
+        if (!p->list[i].trainable) continue;
+        MG_TRY(add_array(s, "moments/m/", &p->list[i], s->m + p->list[i].grad));
+        MG_TRY(add_array(s, "moments/v/", &p->list[i], s->v + p->list[i].grad));
+    }
+    return MG_OK;
+}
+
+void mg_train_state_free(mg_train_state *s)
+{
+    for (int i = 0; i < s->arrays; i++) mg_free(s->name[i]);
+    mg_free(s->name);
+    mg_free(s->array);
+    mg_free(s->m);
+    mg_free(s->v);
+    *s = (mg_train_state){0};
+}
+
+mg_status mg_train_state_save(const mg_comm *world, mg_run *run, const mg_train_config *config,
+                              const mg_train_state *s)
+{
+    char step[32], seed[32], batch[32];
+    mg_ckpt_fact facts[] = {{"kind", (char *)s->task->kind},
+                            {"config", (char *)s->task->config},
+                            {"step", step},
+                            {"seed", seed},
+                            {"batch", batch},
+                            {"version", (char *)mg_version()}};
+    mg_ckpt what = {s->array, s->arrays, facts, sizeof facts / sizeof *facts};
+
+    snprintf(step, sizeof step, "%lld", (long long)s->step);
+    snprintf(seed, sizeof seed, "%lld", (long long)config->seed);
+    snprintf(batch, sizeof batch, "%lld", (long long)config->batch);
+    // A checkpoint counts only once the metrics that lead up to it are safe.
+    MG_TRY(mg_comm_agree(world, mg_run_metrics_sync(run)));
+    char *dir = mg_run_file(run, "checkpoints");
+    mg_status st = dir ? MG_OK : MG_FAIL(MG_ERR_MEMORY, "cannot allocate a path");
+    st = mg_comm_agree(world, st);
+    if (!st) st = mg_ckpt_save(world, dir, s->step, &what, (int)config->keep);
+    mg_free(dir);
+    return st;
+}
+
+// Path of the newest checkpoint on all ranks ("" if none).
+static mg_status find_newest(const mg_comm *world, mg_run *run, char path[4096])
+{
+    mg_status st = MG_OK;
+
+    path[0] = '\0';
+    if (mg_comm_rank(world) == 0) {
+        char *dir = mg_run_file(run, "checkpoints"), *newest = NULL;
+        st = dir ? mg_ckpt_newest(dir, &newest) : MG_FAIL(MG_ERR_MEMORY, "cannot allocate a path");
+        if (!st && newest) snprintf(path, 4096, "%s", newest);
+        mg_free(newest);
+        mg_free(dir);
+    }
+    st = mg_comm_agree(world, st);
+    if (!st) mg_comm_bcast(world, path, 4096, 0);
+    return st;
+}
+
+mg_status mg_train_state_resume(const mg_comm *world, mg_run *run, const mg_train_config *config,
+                                mg_train_state *s)
+{
+    mg_ckpt want = {s->array, s->arrays, NULL, 0};
+    mg_ckpt_fact *facts = NULL;
+    int count = 0;
+    char path[4096];
+
+    MG_TRY(find_newest(world, run, path));
+    if (!path[0]) {
+        mg_info("resume none: starting at step 0");
+        return mg_comm_agree(world, mg_run_metrics_cut(run, 0));
+    }
+    mg_status st = mg_ckpt_load(world, path, &want, &facts, &count);
+    if (st) return st;
+    s->step = mg_ckpt_fact_int(facts, count, "step", -1);
+    int64_t seed = mg_ckpt_fact_int(facts, count, "seed", -1);
+    int64_t batch = mg_ckpt_fact_int(facts, count, "batch", -1);
+    mg_ckpt_facts_free(&facts, count);
+    MG_CHECK(s->step >= 0 && seed == config->seed && batch == config->batch, MG_ERR_CONFIG,
+             "'%s' was made with train.seed %lld and train.batch %lld, this run has %lld and %lld",
+             path, (long long)seed, (long long)batch, (long long)config->seed,
+             (long long)config->batch);
+    mg_info("resume %s: going on at step %lld", path, (long long)s->step);
+    return mg_comm_agree(world, mg_run_metrics_cut(run, s->step));
+}

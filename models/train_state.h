@@ -1,0 +1,30 @@
+// What a training run consists of at a step boundary, and its way to a checkpoint and back.
+#ifndef MG_MODELS_TRAIN_STATE_H
+#define MG_MODELS_TRAIN_STATE_H
+
+#include "models/trainer.h"
+#include "runtime/checkpoint.h"
+
+typedef struct {
+    const mg_task *task; // not owned
+    float *m, *v;        // AdamW moments, [params->trainable_size]
+    int64_t step;        // steps done
+    mg_ckpt_array *array;
+    int arrays;
+    char **name; // of the arrays, owned
+} mg_train_state;
+
+// Moments zeroed, step 0. MG_ERR_MEMORY.
+mg_status mg_train_state_create(const mg_task *task, mg_train_state *out);
+void mg_train_state_free(mg_train_state *state);
+
+// Write step-<step>.h5 of the run's checkpoints folder. Collective on `world`.
+mg_status mg_train_state_save(const mg_comm *world, mg_run *run, const mg_train_config *config,
+                              const mg_train_state *state);
+
+// Continue from the newest complete checkpoint, if there is one: parameters, moments, step.
+// Says in one line what was found. Collective on `world`.
+mg_status mg_train_state_resume(const mg_comm *world, mg_run *run, const mg_train_config *config,
+                                mg_train_state *state);
+
+#endif

@@ -34,7 +34,8 @@ GOLDEN_SRC := $(wildcard tests/golden*.c)
 GOLDEN     ?= tests/golden
 
 .DEFAULT_GOAL := help
-.PHONY: help medgraft check golden lint format clean
+.PHONY: help deps demo test medgraft check check-san check-long golden lint format install clean
+
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | sort | awk -F'\t' '{printf "%-14s %s\n", $$1, $$2}'
@@ -62,6 +63,22 @@ $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(BUILD)/tests/ref.o $(LIB)
 $(BUILD)/tests/golden: $(GOLDEN_SRC:%.c=$(BUILD)/%.o) $(BUILD)/tests/ref.o $(LIB)
 	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
+# Install what is missing: with apt as root or through sudo; otherwise say what is missing and stop.
+deps: ## install the libraries and tools (Debian), or say what is missing
+	@sh jobs/deps.sh "$(DEPS_BUILD) $(DEPS_TEST)" "$(PKGS)"
+
+demo: deps ## the paper's story in miniature, on phantoms, in a few minutes
+	@$(MAKE) --no-print-directory -j$$(nproc) medgraft
+	@sh jobs/demo/run.sh
+
+test: deps ## install, build, unit tests and golden files
+	@$(MAKE) --no-print-directory -j$$(nproc) medgraft
+	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory golden
+
+check-san: ## the unit tests under address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory MODE=san -j$$(nproc) check
+
 check: $(TESTS:%=$(BUILD)/tests/%) ## unit tests
 	@tests/run.sh $(BUILD) $(TESTS)
 
@@ -73,6 +90,9 @@ lint: ## format, folder order, one home per library
 
 format: ## clang-format everything
 	clang-format -i $(wildcard */*.[ch]) $(wildcard *.c)
+
+install: medgraft ## install the program: make install PREFIX=/usr/local DESTDIR=
+	install -D -m 755 medgraft $(DESTDIR)$(PREFIX)/bin/medgraft
 
 clean: ## remove the builds
 	rm -rf build medgraft

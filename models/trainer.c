@@ -22,7 +22,7 @@ typedef struct {
     mg_grad_tree *tree;
     mg_step step;
     int64_t total; // steps of the run
-    mg_adamw_segment *segment;
+    mg_segment *segment;
     int segments;
     double scalars[MAX_SCALARS];
     double wait_data_s, wait_sums_s, norm;
@@ -41,7 +41,7 @@ static mg_status make_segments(loop *l)
         const mg_param *t = &p->list[i];
         if (!t->trainable) continue;
         l->segment[l->segments++] =
-            (mg_adamw_segment){t->offset, t->grad, t->size, t->decay ? l->config->decay : 0};
+            (mg_segment){t->offset, t->grad, t->size, t->decay ? (float)l->config->decay : 0};
     }
     return MG_OK;
 }
@@ -77,14 +77,17 @@ static void take_down(loop *l)
 
 // --- one step ---------------------------------------------------------------------------------------
 
-static double rate_at(const loop *l, int64_t step)
+static double rate_at(const loop *l)
 {
     const mg_train_config *c = l->config;
-    double per_epoch = (double)l->step.steps_per_epoch;
-    double peak = c->scale_lr ? c->lr * (double)c->batch / 256 : c->lr;
-    double epochs = (double)l->total / per_epoch;
+    double epochs = (double)l->total / (double)l->step.steps_per_epoch;
+    mg_schedule schedule = {.peak = c->scale_lr ? c->lr * (double)c->batch / 256 : c->lr,
+                            .min = c->min_lr,
+                            .warm_up = c->warmup * epochs,
+                            .epochs = epochs};
 
-    return mg_lr_at((double)step / per_epoch, peak, c->min_lr, c->warmup * epochs, epochs);
+    return mg_schedule_rate(&schedule, l->step.epoch, l->step.step_in_epoch,
+                            l->step.steps_per_epoch);
 }
 
 // Scalars of leaf `i` join the binary counter as the gradients do; after the last leaf the sum of
@@ -154,14 +157,9 @@ static mg_status update(loop *l, double rate)
     MG_CHECK(isfinite(l->norm), MG_ERR_NUMERIC,
              "the gradient norm is %g at step %lld; the last checkpoint is kept", l->norm,
              (long long)l->step.step);
-    mg_adamw how = {.lr = rate,
-                    .beta1 = c->beta1,
-                    .beta2 = c->beta2,
-                    .eps = c->eps,
-                    .step = l->step.step + 1,
-                    .scale = 1};
-    if (c->clip > 0) how.scale = mg_clip_scale(l->norm, c->clip);
-    mg_adamw_update(p->data, l->state.m, l->state.v, grads, l->segment, l->segments, &how);
+    mg_adamw how = {c->beta1, c->beta2, c->eps};
+    mg_adamw_update(p->data, l->state.m, l->state.v, grads, l->segment, l->segments, 0, SIZE_MAX,
+                    &how, l->step.step + 1, rate, mg_clip_coefficient(l->norm, c->clip));
     return MG_OK;
 }
 
@@ -197,11 +195,12 @@ static void show_progress(loop *l, double rate, double step_s)
 static mg_status one_step(loop *l)
 {
     const mg_task *t = l->task;
-    double start = mg_now(), rate = rate_at(l, l->state.step);
+    double start = mg_now();
 
     l->step.step = l->state.step;
     l->step.epoch = l->step.step / l->step.steps_per_epoch;
     l->step.step_in_epoch = l->step.step % l->step.steps_per_epoch;
+    double rate = rate_at(l);
     MG_TRY(mg_comm_agree(l->world, t->fetch(t->self, &l->step, &l->wait_data_s)));
     if (t->prepare) MG_TRY(mg_comm_agree(l->world, t->prepare(t->self, &l->step)));
     MG_TRY(mg_comm_agree(l->world, run_leaves(l)));

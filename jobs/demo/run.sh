@@ -1,0 +1,62 @@
+#!/bin/sh
+# The paper's story in miniature, on phantoms: pretrain an encoder on four unlabelled kinds of
+# pictures, train a small SAM on one labelled kind, meet a new kind, compare SAM, full fine-tuning
+# and adapters. Everything goes to runs/demo; a second start goes on where the first one stopped.
+set -eu
+cd "$(dirname "$0")/../.."
+out=${DEMO_OUT:-runs/demo}
+ranks=${DEMO_RANKS:-2}
+conf=jobs/demo
+mg=./medgraft
+export OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+mpi() { mpirun --oversubscribe --bind-to none -n "$ranks" "$mg" "$@"; }
+
+phantom() { # NAME DATASET COUNT SEED
+    [ -e "$out/raw/$1/done" ] && return
+    mpi phantom --dataset "$2" --count "$3" --seed "$4" --out "$out/raw/$1"
+    touch "$out/raw/$1/done"
+}
+pack() { # NAME [SETTING...]
+    name=$1
+    shift
+    mpi shard --dataset folder --root "$out/raw/$name" --out "$out/shards/$name" "$@"
+}
+labels='{1: object_1, 2: object_2, 3: object_3, 4: object_4, 5: object_5, 6: object_6, 7: object_7, 8: object_8}'
+labelled() { pack "$1" --set folder.masks='masks/{stem}.png' --set folder.labels="$labels"; }
+
+echo "== phantoms and shards"
+phantom pre-ct demo_ct 300 11
+phantom pre-fundus demo_fundus 300 12
+phantom pre-us demo_us 300 13
+phantom pre-derm demo_derm 300 14
+phantom ct demo_ct 600 21
+phantom ct-test demo_ct 128 22
+phantom fundus demo_fundus 64 23
+phantom fundus-test demo_fundus 128 24
+for name in pre-ct pre-fundus pre-us pre-derm; do pack "$name"; done
+for name in ct ct-test fundus fundus-test; do labelled "$name"; done
+
+echo "== stage 1: pretraining without labels (MAE, e-Mix, ShED)"
+s=$out/shards
+mpi pretrain --config $conf/pretrain.yaml --out "$out/pretrain" \
+    --set data.sets="$s/pre-ct,$s/pre-fundus,$s/pre-us,$s/pre-derm"
+
+echo "== stage 2: a small SAM on one kind of picture"
+mpi finetune --config $conf/sam.yaml --init "$out/pretrain" --out "$out/sam" --set data.sets="$s/ct"
+
+echo "== stage 3: a new kind of picture, full fine-tuning and adapters"
+mpi finetune --config $conf/medsam.yaml --init "$out/sam" --out "$out/medsam" \
+    --set data.sets="$s/fundus"
+mpi finetune --config $conf/msa.yaml --init "$out/sam" --out "$out/msa" --set data.sets="$s/fundus"
+
+echo "== scores on held-out pictures"
+evaluate() { # NAME MODEL SET CLICKS
+    mpi evaluate --model "$out/$2" --out "$out/eval/$1" --set data.sets="$s/$3" --part all \
+        --clicks "$4" --method "$1"
+}
+evaluate SAM-source sam ct-test 1,3,10
+evaluate SAM sam fundus-test 1,3,10
+evaluate MedSAM medsam fundus-test 1
+evaluate MSA msa fundus-test 1
+$mg report "$out/pretrain" "$out/sam" "$out/medsam" "$out/msa" "$out/eval/SAM-source" \
+    "$out/eval/SAM" "$out/eval/MedSAM" "$out/eval/MSA" --out "$out/report"

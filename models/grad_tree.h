@@ -23,7 +23,7 @@ void mg_grad_tree_destroy(mg_grad_tree **tree);
 float *mg_grad_tree_leaf(mg_grad_tree *tree, int i);
 
 // The gradients of the current leaf at offsets >= from are final. For the last leaf this folds them
-// into the tree and starts their sum over the ranks. Has the type of mg_ready.
+// into the tree and starts their sum over the ranks. Has the type of mg_ready.call.
 void mg_grad_tree_ready(void *tree, size_t from);
 
 // The current leaf is done. After the last leaf the sums over ranks are waited for.

@@ -132,14 +132,13 @@ static mg_status run_leaves(loop *l)
 {
     double level[MAX_LEVELS][MAX_SCALARS], scalars[MAX_SCALARS];
     bool used[MAX_LEVELS] = {false};
+    mg_ready ready = {mg_grad_tree_ready, l->tree};
     mg_status st = MG_OK;
 
     for (int i = 0; i < l->step.leaves; i++) {
         float *grads = mg_grad_tree_leaf(l->tree, i);
         memset(scalars, 0, sizeof scalars);
-        if (!st)
-            st = l->task->leaf(l->task->self, &l->step, i, grads, scalars, mg_grad_tree_ready,
-                               l->tree);
+        if (!st) st = l->task->leaf(l->task->self, &l->step, i, grads, scalars, &ready);
         if (!st) st = check_leaf(l, i, scalars);
         mg_grad_tree_done(l->tree);
         add_scalars(l, level, used, i, scalars);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "models/params.h"
+#include "models/stack.h"
 #include "runtime/comm.h"
 #include "runtime/config.h"
 #include "runtime/json.h"
@@ -58,9 +59,6 @@ typedef struct {
     int leaves;        // leaves of this rank: positions lo + leaf * leaf_size ..
 } mg_step;
 
-// Called by a backward pass: gradients at offsets >= from are final for this leaf.
-typedef void (*mg_ready)(void *ctx, size_t from);
-
 // What a task brings. Functions return failures of this rank; the loop agrees on them.
 typedef struct {
     void *self;
@@ -75,9 +73,9 @@ typedef struct {
     // Before the leaves; collective. NULL if not needed.
     mg_status (*prepare)(void *self, const mg_step *step);
     // Forward and backward of local leaf 0..leaves-1: add to grads (zeroed before), scalars (zeroed
-    // before). Calls ready(ctx, from) as gradients become final, if ready is not NULL.
+    // before). Tells `ready` as gradients become final for this leaf.
     mg_status (*leaf)(void *self, const mg_step *step, int leaf, float *grads, double *scalars,
-                      mg_ready ready, void *ctx);
+                      const mg_ready *ready);
     // Put what belongs into the step's record: "loss" and so on, from the summed scalars. Rank 0.
     void (*record)(void *self, const mg_step *step, const double *scalars, mg_json *record);
     // The same as "key value" text for the progress line. Rank 0.

@@ -1,0 +1,13 @@
+// The commands of this folder, and their option tables for --help and docs/config.md.
+#ifndef MG_FINETUNE_CMD_H
+#define MG_FINETUNE_CMD_H
+
+#include "runtime/cli.h"
+
+mg_status mg_cmd_finetune(const mg_args *args);
+int mg_finetune_groups(mg_option_group *groups, int room);
+
+mg_status mg_cmd_evaluate(const mg_args *args);
+int mg_evaluate_groups(mg_option_group *groups, int room);
+
+#endif

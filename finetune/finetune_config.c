@@ -1,0 +1,73 @@
+// The option table of finetune, and its choices as enums.
+#include "finetune/finetune_config.h"
+
+#include <string.h>
+
+#define AT(field) offsetof(mg_finetune_config, field)
+
+// clang-format off
+const mg_option mg_finetune_options[] = {
+    MG_SEG_ROWS(mg_finetune_config, model),
+    {"model.init", MG_TEXT, AT(init), "", 0, 0, "start from a checkpoint or run folder: of pretrain (its encoder) or of finetune (the whole model)", NULL},
+    MG_SOURCE_ROWS(mg_finetune_config, data, "train"),
+    MG_TRAIN_ROWS(mg_finetune_config, train, "8", "20", "1e-4", "false", "0.999", "0.01", "0"),
+    {"train.out", MG_TEXT, AT(out), "", 0, 0, "run folder", NULL},
+    {"train.mode", MG_CHOICE, AT(mode), "msa", 0, 0, "what is trained: adapters and the decoder's second half; encoder and decoder; everything", "msa|medsam|full"},
+    {"train.loss", MG_CHOICE, AT(loss), "sam", 0, 0, "sam: focal + dice + IoU error; dice_bce: squared dice + cross entropy on the single mask", "sam|dice_bce"},
+    {"train.focal_weight", MG_REAL, AT(focal_weight), "20", 0, 1e6, "weight of the focal part of the sam loss", NULL},
+    {"train.flip", MG_BOOL, AT(flip), "false", 0, 0, "mirror half of the pictures left and right", NULL},
+    {"train.recompute", MG_CHOICE, AT(recompute), "none", 0, 0, "block: keep only block inputs of the encoder and compute the rest again (less memory)", "none|block"},
+    {"prompts.schedule", MG_CHOICE, AT(schedule), "clicks", 0, 0, "clicks: start clicks and corrections; sam: 8 corrections and two repeats; single: one uniform target cell, one pass", "clicks|sam|single"},
+    {"prompts.output", MG_CHOICE, AT(output), "rule", 0, 0, "rule: three masks for one click, otherwise one; single: always the single mask", "rule|single"},
+    {"prompts.max_corrective", MG_INT, AT(max_corrective), "3", 0, 64, "largest number of corrective clicks", NULL},
+    {"prompts.profile", MG_CHOICE, AT(profile), "relative", 0, 0, "margins of random start clicks: relative to the target or in cells", "relative|pixel"},
+    {"prompts.corrective", MG_CHOICE, AT(corrective), "inner", 0, 0, "where a corrective click goes: anywhere in the error, its inner half, its centre", "uniform|inner|centre"},
+    {"prompts.box_mode", MG_CHOICE, AT(box_mode), "jitter", 0, 0, "boxes: tight, each coordinate moved a little, each side moved outward", "tight|jitter|widen"},
+    {"prompts.click_weight", MG_REAL, AT(click_weight), "1", 0, 1e6, "weight of click prompts in the mix", NULL},
+    {"prompts.box_weight", MG_REAL, AT(box_weight), "0", 0, 1e6, "weight of box prompts in the mix", NULL},
+    {"prompts.instances", MG_BOOL, AT(instances), "false", 0, 0, "a target is one connected component of a class instead of the whole class", NULL},
+    {0},
+};
+// clang-format on
+
+mg_train_mode mg_finetune_mode(const mg_finetune_config *c)
+{
+    if (strcmp(c->mode, "medsam") == 0) return MG_TRAIN_MEDSAM;
+    return strcmp(c->mode, "full") == 0 ? MG_TRAIN_FULL : MG_TRAIN_MSA;
+}
+
+mg_click_mode mg_finetune_click_mode(const mg_finetune_config *c)
+{
+    if (strcmp(c->corrective, "uniform") == 0) return MG_CLICK_UNIFORM;
+    return strcmp(c->corrective, "centre") == 0 ? MG_CLICK_CENTRE : MG_CLICK_INNER;
+}
+
+mg_start_profile mg_finetune_profile(const mg_finetune_config *c)
+{
+    return strcmp(c->profile, "pixel") == 0 ? MG_START_PIXEL : MG_START_RELATIVE;
+}
+
+mg_box_mode mg_finetune_box_mode(const mg_finetune_config *c)
+{
+    if (strcmp(c->box_mode, "tight") == 0) return MG_BOX_TIGHT;
+    return strcmp(c->box_mode, "widen") == 0 ? MG_BOX_WIDEN : MG_BOX_JITTER;
+}
+
+bool mg_finetune_single_output(const mg_finetune_config *c)
+{
+    return strcmp(c->output, "single") == 0;
+}
+
+mg_status mg_finetune_parse(const char *yaml, const char *name, mg_finetune_config *out)
+{
+    mg_option_group group = {mg_finetune_options, out};
+
+    memset(out, 0, sizeof *out);
+    return mg_config_load(&group, 1, "train", yaml, name, NULL);
+}
+
+void mg_finetune_config_free(mg_finetune_config *c)
+{
+    mg_option_group group = {mg_finetune_options, c};
+    mg_config_free(&group, 1);
+}

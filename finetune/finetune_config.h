@@ -1,0 +1,44 @@
+// Every setting of `medgraft finetune`; a model's checkpoint carries them as YAML, and evaluation
+// and prediction read from there what they need.
+#ifndef MG_FINETUNE_FINETUNE_CONFIG_H
+#define MG_FINETUNE_FINETUNE_CONFIG_H
+
+#include "finetune/prompts.h"
+#include "finetune/seg_config.h"
+#include "models/sam.h"
+#include "models/trainer.h"
+#include "shard/source.h"
+
+typedef struct {
+    mg_seg_config model;
+    mg_source_config data;
+    mg_train_config train;
+    char *init; // model.init
+    char *out;  // train.out
+    char *mode; // msa, medsam, full
+    char *loss; // sam, dice_bce
+    double focal_weight;
+    bool flip;
+    char *recompute; // none, block
+    // prompts.
+    char *schedule, *output, *profile, *corrective, *box_mode;
+    int64_t max_corrective;
+    double click_weight, box_weight;
+    bool instances;
+} mg_finetune_config;
+
+extern const mg_option mg_finetune_options[];
+
+// The choices as the modules want them.
+mg_train_mode mg_finetune_mode(const mg_finetune_config *c);
+mg_click_mode mg_finetune_click_mode(const mg_finetune_config *c);
+mg_start_profile mg_finetune_profile(const mg_finetune_config *c);
+mg_box_mode mg_finetune_box_mode(const mg_finetune_config *c);
+bool mg_finetune_single_output(const mg_finetune_config *c); // slot 0 always
+
+// Parse a checkpoint's configuration text; `name` goes into messages. Release with mg_config_free
+// over mg_finetune_options.
+mg_status mg_finetune_parse(const char *yaml, const char *name, mg_finetune_config *out);
+void mg_finetune_config_free(mg_finetune_config *c);
+
+#endif

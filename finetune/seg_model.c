@@ -1,0 +1,271 @@
+// Building a model from its settings, and filling it from checkpoints.
+#include "finetune/seg_model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/checkpoint.h"
+#include "runtime/log.h"
+#include "runtime/mem.h"
+
+// --- sizes ------------------------------------------------------------------------------------------
+
+static void set_text(char **text, const char *value)
+{
+    mg_free(*text);
+    *text = mg_strdup(value);
+}
+
+static void set_globals(mg_list *list, uint64_t blocks)
+{
+    for (int i = 0; i < list->count; i++) mg_free(list->item[i]);
+    mg_free(list->item);
+    list->count = 0;
+    list->item = mg_calloc(64, sizeof *list->item);
+    for (int i = 0; i < 64 && list->item; i++)
+        if (blocks >> i & 1) list->item[list->count++] = mg_sprintf("%d", i);
+}
+
+static void from_encoder(mg_seg_config *c, const mg_vit_config *v)
+{
+    c->patch = v->patch;
+    c->dim = v->D;
+    c->depth = v->depth;
+    c->heads = v->heads;
+    c->mlp_ratio = v->hidden / v->D;
+    c->window = v->window;
+    set_globals(&c->global, v->global);
+}
+
+// Sizes of a whole model, as its checkpoint's configuration gives them.
+static mg_status from_finetuned(mg_finetune_config *c, const char *yaml)
+{
+    mg_finetune_config other;
+
+    MG_TRY(mg_finetune_parse(yaml, "configuration of model.init", &other));
+    char *size = c->model.size;
+    mg_list global = c->model.global;
+    bool adapters[2] = {c->model.encoder_adapters, c->model.decoder_adapters};
+    double ratio = c->model.adapter_ratio, scale = c->model.adapter_scale;
+    c->model = other.model;
+    c->model.encoder_adapters = adapters[0];
+    c->model.decoder_adapters = adapters[1];
+    c->model.adapter_ratio = ratio;
+    c->model.adapter_scale = scale;
+    other.model.size = size; // freed below in place of the ones taken over
+    other.model.global = global;
+    mg_finetune_config_free(&other);
+    return MG_OK;
+}
+
+// Sizes of a pretrained encoder; windows, decoder and input side stay as configured.
+static mg_status from_pretrained(mg_finetune_config *c, const char *yaml)
+{
+    mg_json *tree = NULL;
+
+    MG_TRY(mg_yaml_parse(yaml, "configuration of model.init", &tree));
+    const mg_json *m = mg_json_get(tree, "model");
+    const char *size = mg_json_text(mg_json_get(m, "size"));
+    bool named = size && strcmp(size, "custom") != 0;
+    set_text(&c->model.size, named ? size : "custom");
+    if (!named) {
+        c->model.patch = mg_json_int(mg_json_get(m, "patch"), c->model.patch);
+        c->model.dim = mg_json_int(mg_json_get(m, "dim"), c->model.dim);
+        c->model.depth = mg_json_int(mg_json_get(m, "depth"), c->model.depth);
+        c->model.heads = mg_json_int(mg_json_get(m, "heads"), c->model.heads);
+    }
+    mg_json_free(&tree);
+    return MG_OK;
+}
+
+mg_status mg_seg_config_resolve(mg_finetune_config *c, const char *kind, const char *config)
+{
+    mg_vit_config named;
+
+    if (strcmp(c->model.size, "auto") == 0) {
+        MG_CHECK(kind, MG_ERR_CONFIG,
+                 "model.size is auto, but there is no model.init to take it from; expected vit_b, "
+                 "vit_l, vit_h or custom");
+        if (strcmp(kind, "finetune") == 0)
+            MG_TRY(from_finetuned(c, config));
+        else
+            MG_TRY(from_pretrained(c, config));
+    }
+    if (strncmp(c->model.size, "vit_", 4) == 0) {
+        MG_TRY(mg_vit_named(c->model.size, (int)c->model.image, &named));
+        from_encoder(&c->model, &named);
+    }
+    return MG_OK;
+}
+
+static mg_status encoder_config(const mg_finetune_config *c, mg_vit_config *v)
+{
+    const mg_seg_config *m = &c->model;
+    bool adapters = mg_finetune_mode(c) == MG_TRAIN_MSA && m->encoder_adapters;
+    int grid = (int)(m->image / m->patch);
+
+    *v = (mg_vit_config){.prefix = "image_encoder.",
+                         .Y = (int)m->image,
+                         .X = (int)m->image,
+                         .C = 3,
+                         .patch = (int)m->patch,
+                         .D = (int)m->dim,
+                         .depth = (int)m->depth,
+                         .heads = (int)m->heads,
+                         .hidden = (int)(m->mlp_ratio * m->dim),
+                         .window = (int)m->window,
+                         .rel_h = grid,
+                         .rel_w = grid,
+                         .neck = (int)m->prompt_dim,
+                         .adapter = adapters ? (int)(m->adapter_ratio * (double)m->dim) : 0,
+                         .adapter_scale = (float)m->adapter_scale};
+    MG_CHECK(m->image % m->patch == 0, MG_ERR_CONFIG,
+             "model.image %lld is not a multiple of model.patch %lld", (long long)m->image,
+             (long long)m->patch);
+    for (int i = 0; i < m->global.count; i++) {
+        char *end;
+        long block = strtol(m->global.item[i], &end, 10);
+        MG_CHECK(*end == '\0' && block >= 0 && block < m->depth && block < 64, MG_ERR_CONFIG,
+                 "model.global names block '%s', expected numbers from 0 to %lld",
+                 m->global.item[i], (long long)m->depth - 1);
+        v->global |= (uint64_t)1 << block;
+    }
+    return mg_vit_check(v);
+}
+
+static mg_status decoder_config(const mg_finetune_config *c, const mg_vit_config *v,
+                                mg_sam_config *s)
+{
+    const mg_seg_config *m = &c->model;
+
+    *s = mg_sam_defaults((int)m->image, (int)m->patch);
+    s->prompt_dim = (int)m->prompt_dim;
+    s->mask_in = (int)m->mask_in;
+    s->depth = (int)m->decoder_depth;
+    s->heads = (int)m->decoder_heads;
+    s->mlp = (int)m->decoder_mlp;
+    s->down = (int)m->decoder_down;
+    s->n_multi = (int)m->multimask;
+    s->iou_hidden = (int)m->iou_hidden;
+    s->gh = v->Y / v->patch;
+    s->gw = v->X / v->patch;
+    s->height = v->Y;
+    s->width = v->X;
+    s->adapters = mg_finetune_mode(c) == MG_TRAIN_MSA && m->decoder_adapters;
+    s->ratio = m->adapter_ratio;
+    s->scale = m->adapter_scale;
+    return mg_sam_check(s);
+}
+
+// --- building ---------------------------------------------------------------------------------------
+
+mg_status mg_seg_model_build(const mg_finetune_config *c, mg_seg_model *m)
+{
+    mg_train_mode mode = mg_finetune_mode(c);
+    mg_vit_config encoder;
+    mg_sam_config decoder;
+
+    memset(m, 0, sizeof *m);
+    MG_TRY(encoder_config(c, &encoder));
+    MG_TRY(decoder_config(c, &encoder, &decoder));
+    mg_vit_add(&m->vit, &m->params, &encoder);
+    m->sam = mg_sam_add(&m->params, &decoder);
+    m->side = (int)c->model.image;
+    m->cells = 4 * decoder.gh;
+    m->cell = (double)c->model.patch / 4;
+    m->single_output = mg_finetune_single_output(c);
+    mg_params_train(&m->params, mg_sam_trains, &mode);
+    MG_TRY(mg_params_alloc(&m->params));
+    mg_params_init(&m->params, (uint64_t)c->train.seed);
+    m->code = mg_alloc((size_t)decoder.gh * decoder.gw * decoder.prompt_dim * sizeof(float));
+    MG_CHECK(m->code, MG_ERR_MEMORY, "cannot allocate the position code");
+    mg_seg_model_refresh(m);
+    return MG_OK;
+}
+
+void mg_seg_model_refresh(mg_seg_model *m)
+{
+    mg_sam_dense_code(m->code, &m->sam, &m->params);
+}
+
+void mg_seg_model_free(mg_seg_model *m)
+{
+    mg_params_free(&m->params);
+    mg_free(m->code);
+    memset(m, 0, sizeof *m);
+}
+
+// --- from checkpoints -------------------------------------------------------------------------------
+
+// Does the file list an array of this name?
+static bool listed(const mg_ckpt *list, const char *name)
+{
+    for (int i = 0; i < list->arrays; i++)
+        if (strcmp(list->array[i].name, name) == 0) return true;
+    return false;
+}
+
+// Every tensor of the model but adapters must be in the file; adapters that it lacks stay fresh.
+static mg_status load_whole(const mg_comm *world, const char *file, mg_seg_model *m)
+{
+    mg_params *p = &m->params;
+    mg_ckpt list = {0};
+    mg_ckpt_array *array = mg_calloc((size_t)p->count, sizeof *array);
+    int wanted = 0, fresh = 0, facts = 0;
+    mg_ckpt_fact *fact = NULL;
+    mg_status st = array ? mg_ckpt_list(file, &list) : MG_FAIL(MG_ERR_MEMORY, "no memory");
+
+    for (int i = 0; i < p->count && !st; i++) {
+        const mg_param *t = &p->list[i];
+        char *name = mg_sprintf("params/%s", t->name);
+        if (strstr(t->name, "_Adapter.") && !listed(&list, name)) {
+            mg_free(name);
+            fresh++;
+            continue;
+        }
+        array[wanted] = (mg_ckpt_array){.name = name, .data = mg_weight(p, i), .ndim = t->ndim};
+        memcpy(array[wanted++].dim, t->dim, sizeof t->dim);
+    }
+    mg_ckpt want = {array, wanted, NULL, 0};
+    st = mg_comm_agree(world, st);
+    if (!st) st = mg_ckpt_load(world, file, &want, &fact, &facts);
+    if (!st) mg_info("init %s tensors %d fresh_adapter_tensors %d", file, wanted, fresh);
+    mg_ckpt_facts_free(&fact, facts);
+    for (int i = 0; i < wanted; i++) mg_free((char *)array[i].name);
+    mg_free(array);
+    mg_ckpt_list_free(&list);
+    return st;
+}
+
+mg_status mg_seg_model_init(const mg_comm *world, const char *file, const char *kind,
+                            mg_seg_model *m)
+{
+    mg_status st;
+
+    if (strcmp(kind, "finetune") == 0)
+        st = load_whole(world, file, m);
+    else
+        st = mg_seg_handover(world, file, m);
+    if (!st) mg_seg_model_refresh(m);
+    return st;
+}
+
+mg_status mg_seg_model_open(const mg_comm *world, const char *path, mg_finetune_config *config,
+                            mg_seg_model *m)
+{
+    char *file, *kind, *yaml;
+
+    memset(config, 0, sizeof *config);
+    memset(m, 0, sizeof *m);
+    MG_TRY(mg_checkpoint_config(world, path, &file, &kind, &yaml));
+    mg_status st = MG_OK;
+    if (strcmp(kind, "finetune") != 0)
+        st = MG_FAIL(MG_ERR_CONFIG, "'%s' holds a %s model, expected one of finetune", file, kind);
+    if (!st) st = mg_finetune_parse(yaml, file, config);
+    if (!st) st = mg_seg_model_build(config, m);
+    st = mg_comm_agree(world, st);
+    if (!st) st = mg_params_load(world, file, &m->params);
+    if (!st) mg_seg_model_refresh(m);
+    mg_free(file), mg_free(kind), mg_free(yaml);
+    return st;
+}

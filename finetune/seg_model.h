@@ -1,0 +1,48 @@
+// A promptable segmentation model: image encoder, prompt encoder, mask decoder and what is grafted
+// into them, with all parameters in one table. Training, evaluation and prediction share it.
+#ifndef MG_FINETUNE_SEG_MODEL_H
+#define MG_FINETUNE_SEG_MODEL_H
+
+#include "finetune/finetune_config.h"
+#include "models/sam.h"
+#include "models/vit.h"
+#include "runtime/comm.h"
+
+typedef struct {
+    mg_params params;
+    mg_vit vit;
+    mg_sam sam;
+    int side;           // of the model input, pixels
+    int cells;          // side of the logit grid, 4 gh
+    double cell;        // pixels of the model frame per cell, patch / 4
+    float *code;        // [gh gw, E] position code of the decoder
+    bool single_output; // trained on the single mask: it is used for every prompt
+} mg_seg_model;
+
+// Fill in model.size: a name, or "auto" from the configuration of what model.init names (`init_kind`
+// and `init_config` of mg_checkpoint_config, NULL without). MG_ERR_CONFIG.
+mg_status mg_seg_config_resolve(mg_finetune_config *c, const char *init_kind,
+                                const char *init_config);
+
+// Build the model of a resolved configuration with initial values from `seed`.
+mg_status mg_seg_model_build(const mg_finetune_config *c, mg_seg_model *out);
+void mg_seg_model_free(mg_seg_model *m);
+
+// The trained parts may have changed: compute what is derived from parameters (the code) again.
+void mg_seg_model_refresh(mg_seg_model *m);
+
+// Weights of model.init into the model: a finetune checkpoint by name (adapters that it lacks keep
+// their initial values), or a pretraining checkpoint by the hand-over of pretraining.md section 7.
+// Collective on `world`.
+mg_status mg_seg_model_init(const mg_comm *world, const char *file, const char *kind,
+                            mg_seg_model *m);
+
+// A trained model with its configuration from a checkpoint or run folder. Collective on `world`.
+// Release both.
+mg_status mg_seg_model_open(const mg_comm *world, const char *path, mg_finetune_config *config,
+                            mg_seg_model *m);
+
+// Hand-over of pretraining.md section 7. Collective on `world`.
+mg_status mg_seg_handover(const mg_comm *world, const char *file, mg_seg_model *m);
+
+#endif

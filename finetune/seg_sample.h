@@ -1,0 +1,43 @@
+// Training samples of stage two: a picture in the model frame and the mask of one target on the
+// logit grid (prompts-and-metrics.md 5.4, model.md 3 and 13.3), each a function of
+// (seed, epoch, sample).
+#ifndef MG_FINETUNE_SEG_SAMPLE_H
+#define MG_FINETUNE_SEG_SAMPLE_H
+
+#include "finetune/finetune_config.h"
+#include "finetune/seg_model.h"
+#include "shard/shard.h"
+
+// What is prepared for one sample. The arrays lie behind it in the same slot.
+typedef struct {
+    int64_t sample; // index in the reader
+    int class_number;
+    int64_t valid_cells;
+    float *image;    // [3, S, S]
+    float *target;   // [cells, cells], 0 or 1
+    uint8_t *mask;   // the same as bytes
+    uint8_t *valid;  // [cells, cells], 0 in the padding and where the label is to be ignored
+    uint8_t *ignore; // 1 - valid
+} mg_seg_sample;
+
+typedef struct {
+    const mg_reader *reader;   // not owned
+    const mg_seg_model *model; // not owned; sizes only
+    uint64_t seed;
+    bool flip, instances;
+    int64_t *index; // samples with at least one class: their numbers in the reader
+    int64_t count;
+} mg_seg_data;
+
+// List the samples that can be trained on. MG_ERR_CONFIG if there is none.
+mg_status mg_seg_data_open(const mg_reader *reader, const mg_seg_model *model,
+                           const mg_finetune_config *config, mg_seg_data *out);
+void mg_seg_data_close(mg_seg_data *data);
+
+size_t mg_seg_slot_bytes(const mg_seg_data *data);
+
+// Has the type of mg_produce: ctx is a mg_seg_data, `entry` a place in its index, `slot` begins with
+// a mg_seg_sample.
+mg_status mg_seg_produce(void *ctx, int64_t epoch, int64_t entry, void *slot);
+
+#endif

@@ -5,9 +5,9 @@
 #include "runtime/cli.h"
 
 mg_status mg_cmd_finetune(const mg_args *args);
-int mg_finetune_groups(mg_option_group *groups, int room);
+int mg_cmd_finetune_options(mg_option_group *groups, int room);
 
 mg_status mg_cmd_evaluate(const mg_args *args);
-int mg_evaluate_groups(mg_option_group *groups, int room);
+int mg_cmd_evaluate_options(mg_option_group *groups, int room);
 
 #endif

@@ -11,7 +11,7 @@ static const char *const free_keys[] = {
     "train.save_every", "train.keep", "train.log_every", "data.threads", "data.ahead",
     "train.recompute",  NULL};
 
-int mg_finetune_groups(mg_option_group *groups, int room)
+int mg_cmd_finetune_options(mg_option_group *groups, int room)
 {
     (void)room;
     groups[0] = (mg_option_group){mg_finetune_options, NULL};

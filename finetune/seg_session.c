@@ -1,0 +1,148 @@
+// Encoding once, decoding pass after pass, masks on the picture's own grid.
+#include "finetune/seg_session.h"
+
+#include <string.h>
+
+#include "runtime/mem.h"
+#include "shard/resize.h"
+
+struct mg_seg_session {
+    const mg_seg_model *m; // not owned
+    mg_sam_frame frame;    // of the grid
+    mg_seg_prompt prompt;
+    void *block;
+    float *image; // [3, S, S]
+    mg_vit_acts vit;
+    float *vit_scratch;
+    char *pass_base;
+    void *sam_scratch;
+    float *logits; // [cells, cells] of the last chosen mask
+    float *full;   // logits on the grid, and scratch behind them; grows with the pictures
+    size_t full_floats;
+};
+
+static mg_sam_shape largest_shape(const mg_seg_model *m)
+{
+    return (mg_sam_shape){
+        .B = 1, .sparse = MG_PROMPT_CLICKS_MAX + 3, .slots = {0, m->sam.T}, .masks = true};
+}
+
+static void place(mg_layout *at, mg_seg_session *s)
+{
+    const mg_seg_model *m = s->m;
+    int tokens = m->vit.gh * m->vit.gw;
+    mg_layout inner = {0};
+    mg_sam_pass pass;
+
+    s->image = mg_place(at, 3 * (size_t)m->side * m->side);
+    mg_vit_acts_layout(at, &s->vit, &m->vit, 1, tokens, MG_KEEP_NONE);
+    s->vit_scratch = mg_place(at, mg_vit_scratch(&m->vit, 1, tokens));
+    mg_sam_pass_place(&pass, &inner, &m->sam, largest_shape(m));
+    s->pass_base = mg_place_bytes(at, inner.used);
+    s->sam_scratch = mg_place_bytes(at, mg_sam_scratch(&m->sam, largest_shape(m)));
+    s->logits = mg_place(at, (size_t)m->cells * m->cells);
+}
+
+mg_status mg_seg_session_create(const mg_seg_model *model, mg_seg_session **out)
+{
+    mg_seg_session *s = mg_calloc(1, sizeof *s);
+    mg_layout measure = {0};
+
+    *out = NULL;
+    MG_CHECK(s, MG_ERR_MEMORY, "cannot allocate a session");
+    s->m = model;
+    place(&measure, s);
+    s->block = mg_alloc(measure.used);
+    if (!s->block) {
+        mg_seg_session_destroy(&s);
+        return MG_FAIL(MG_ERR_MEMORY, "cannot allocate %zu bytes of activations", measure.used);
+    }
+    mg_layout at = {.base = s->block};
+    place(&at, s);
+    *out = s;
+    return MG_OK;
+}
+
+void mg_seg_session_destroy(mg_seg_session **session)
+{
+    mg_seg_session *s = *session;
+
+    if (!s) return;
+    mg_free(s->block);
+    mg_free(s->full);
+    mg_free(s);
+    *session = NULL;
+}
+
+mg_status mg_seg_session_picture(mg_seg_session *s, const uint8_t *pixels, int height, int width,
+                                 int channels)
+{
+    const mg_seg_model *m = s->m;
+
+    MG_TRY(mg_frame_picture(s->image, m->side, pixels, height, width, channels));
+    mg_vit_forward(&s->vit, &m->vit, &m->params, s->image, 1, 1, s->vit_scratch);
+    mg_seg_session_grid(s, height, width);
+    mg_seg_session_reset(s);
+    return MG_OK;
+}
+
+void mg_seg_session_grid(mg_seg_session *s, int height, int width)
+{
+    s->frame.height = height;
+    s->frame.width = width;
+    mg_frame_size(height, width, s->m->side, &s->frame.height2, &s->frame.width2);
+}
+
+void mg_seg_session_reset(mg_seg_session *s)
+{
+    s->prompt.count = 0;
+    s->prompt.has_box = s->prompt.has_mask = false;
+}
+
+void mg_seg_session_click(mg_seg_session *s, mg_click click)
+{
+    mg_seg_prompt_add(&s->prompt, click);
+}
+
+void mg_seg_session_box(mg_seg_session *s, const double box[4])
+{
+    memcpy(s->prompt.box, box, sizeof s->prompt.box);
+    s->prompt.has_box = true;
+}
+
+static mg_status reserve(mg_seg_session *s, size_t floats)
+{
+    if (floats <= s->full_floats) return MG_OK;
+    mg_free(s->full);
+    s->full = mg_alloc(floats * sizeof *s->full);
+    s->full_floats = s->full ? floats : 0;
+    MG_CHECK(s->full, MG_ERR_MEMORY, "cannot allocate %zu bytes for a mask",
+             floats * sizeof *s->full);
+    return MG_OK;
+}
+
+mg_status mg_seg_session_decode(mg_seg_session *s, uint8_t *mask, float *logits, float *iou)
+{
+    const mg_seg_model *m = s->m;
+    size_t cells = (size_t)m->cells * m->cells;
+    size_t pixels = (size_t)s->frame.height * s->frame.width;
+    mg_sam_prompt prompt = mg_seg_prompt_for(&s->prompt, mg_seg_scale_picture(s->frame), s->logits);
+    mg_sam_slots slots = {0, 1};
+    mg_layout at = {.base = s->pass_base};
+    mg_sam_pass pass;
+
+    MG_TRY(reserve(s, pixels + mg_sam_postprocess_scratch(&m->sam.cfg, s->frame)));
+    if (!m->single_output)
+        slots = mg_sam_wanted(&m->sam, s->prompt.count, s->prompt.has_box, false, false);
+    mg_sam_pass_place(&pass, &at, &m->sam,
+                      (mg_sam_shape){1, mg_sam_sparse(&prompt), slots, prompt.masks != NULL});
+    mg_sam_forward(&pass, &m->sam, &m->params, s->vit.out, m->code, &prompt, s->sam_scratch);
+    int best = mg_sam_best(pass.iou, slots.count);
+    memcpy(s->logits, pass.masks + (size_t)best * cells, cells * sizeof *s->logits);
+    s->prompt.has_mask = true;
+    if (iou) *iou = pass.iou[best];
+    float *full = logits ? logits : s->full;
+    mg_sam_postprocess(full, s->logits, &m->sam.cfg, s->frame, s->full + pixels);
+    for (size_t i = 0; i < pixels; i++) mask[i] = full[i] > 0;
+    return MG_OK;
+}

@@ -1,0 +1,103 @@
+// medgraft pretrain: wiring of settings, data, model, task and trainer.
+#include <string.h>
+
+#include "pretrain/cmd.h"
+#include "pretrain/pretrain_task.h"
+#include "runtime/log.h"
+#include "runtime/mem.h"
+
+// Keys that may change between two starts of one run: they do not change its results.
+static const char *const free_keys[] = {"train.save_every",
+                                        "train.keep",
+                                        "train.log_every",
+                                        "data.threads",
+                                        "data.ahead",
+                                        "train.recompute",
+                                        "pretrain.pictures_every",
+                                        "pretrain.pictures",
+                                        "pretrain.health_every",
+                                        "pretrain.health_samples",
+                                        "pretrain.emix_exact_accum",
+                                        NULL};
+
+int mg_cmd_pretrain_options(mg_option_group *groups, int room)
+{
+    (void)room;
+    groups[0] = (mg_option_group){mg_pretrain_options, NULL};
+    return 1;
+}
+
+// Build the model of this rank's share and give it initial weights, or those of model.init.
+static mg_status make_model(const mg_comm *world, const mg_pretrain_settings *s,
+                            const mg_step *share, mg_pretrain_model **model)
+{
+    char *file = NULL, *kind = NULL, *yaml = NULL;
+    mg_pretrain_config config;
+    mg_status st = mg_pretrain_model_config(s, share->leaf_size, share->leaves, &config);
+
+    if (!st) st = mg_pretrain_open(&config, model);
+    st = mg_comm_agree(world, st);
+    if (st) return st;
+    mg_pretrain_init(*model, (uint64_t)s->train.seed);
+    if (!s->init[0]) return MG_OK;
+    st = mg_checkpoint_config(world, s->init, &file, &kind, &yaml);
+    if (!st && strcmp(kind, "pretrain") != 0)
+        st = MG_FAIL(MG_ERR_CONFIG, "model.init '%s' is a %s checkpoint, expected one of pretrain",
+                     file, kind);
+    st = mg_comm_agree(world, st);
+    if (!st) st = mg_params_load(world, file, &(*model)->params);
+    mg_free(file), mg_free(kind), mg_free(yaml);
+    return st;
+}
+
+static mg_status train(const mg_comm *world, const mg_pretrain_settings *s, mg_reader *reader,
+                       const char *yaml)
+{
+    mg_pretrain_data data = {.reader = reader,
+                             .seed = (uint64_t)s->train.seed,
+                             .flip = s->flip,
+                             .crop = s->crop,
+                             .law = mg_crop_law_default()};
+    mg_pretrain_model *model = NULL;
+    mg_pretrain_task *task = NULL;
+    mg_run *run = NULL;
+    mg_step share = {0};
+
+    data.law.area[0] = s->crop_area;
+    data.size = (int)s->image;
+    mg_train_share(world, &s->train, &share);
+    mg_status st = make_model(world, s, &share, &model);
+    if (!st) st = mg_run_open(world, s->out, "pretrain", yaml, free_keys, &run);
+    if (!st)
+        st = mg_comm_agree(
+            world, mg_pretrain_task_create(world, run, model, &data, s, &share, yaml, &task));
+    if (!st) st = mg_train(world, run, &s->train, mg_pretrain_task_trainer(task));
+    mg_pretrain_task_destroy(&task);
+    mg_run_close(&run);
+    mg_pretrain_close(&model);
+    return st;
+}
+
+mg_status mg_cmd_pretrain(const mg_args *args)
+{
+    mg_pretrain_settings s = {0};
+    mg_option_group group = {mg_pretrain_options, &s};
+    mg_reader *reader = NULL;
+    char *yaml = NULL;
+
+    mg_status st = mg_args_load(args, &group, 1);
+    if (!st && !s.out[0])
+        st = MG_FAIL(MG_ERR_CONFIG, "train.out is not set, expected a run folder");
+    st = mg_comm_agree(args->world, st);
+    if (!st) st = mg_comm_agree(args->world, mg_train_check(args->world, &s.train));
+    if (!st) mg_stop_install();
+    if (!st) st = mg_source_open(args->world, &s.data, &reader);
+    if (!st) {
+        yaml = mg_config_echo(&group, 1);
+        st = train(args->world, &s, reader, yaml);
+    }
+    mg_free(yaml);
+    mg_reader_close(&reader);
+    mg_config_free(&group, 1);
+    return st;
+}

@@ -1,0 +1,24 @@
+// Collapse and health of the encoder (pretraining.md section 9), on a fixed set of samples:
+// spread of the unit vectors z, mean cosine between samples, effective rank of the features, and,
+// once per measurement, e-Mix accuracy and ShED AUROC where those objectives are trained.
+#ifndef MG_PRETRAIN_HEALTH_H
+#define MG_PRETRAIN_HEALTH_H
+
+#include "pretrain/pretrain_config.h"
+#include "pretrain/pretrain_data.h"
+#include "runtime/run.h"
+
+typedef struct mg_health mg_health;
+
+// The first health_samples of the data set (fewer if it is smaller), centre crops. Borrows
+// everything. MG_ERR_MEMORY.
+mg_status mg_health_create(const mg_comm *world, mg_pretrain_model *model,
+                           const mg_pretrain_data *data, const mg_pretrain_settings *settings,
+                           mg_health **out);
+void mg_health_destroy(mg_health **health);
+
+// Measure and append one record {"step", "health": {...}} to metrics.jsonl; warns where a figure is
+// in its alarm range. Collective on the world it was made with; each rank does its share.
+mg_status mg_health_measure(mg_health *health, int64_t step, mg_run *run);
+
+#endif

@@ -1,0 +1,220 @@
+// Targets of a case, protocol by protocol.
+#include "finetune/seg_eval.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/mem.h"
+#include "shard/source.h"
+
+struct mg_evaluator {
+    const mg_seg_model *model;
+    const mg_reader *reader;
+    mg_eval_plan plan;
+    mg_seg_session *session;
+    mg_clicker *clicker;
+    uint8_t *picture; // of the last case
+    // masks of the case, [height, width] of its original grid
+    uint8_t *gt, *other, *ignore, *pred;
+    int height, width;
+    double spacing[3];
+};
+
+mg_status mg_evaluator_create(const mg_seg_model *model, const mg_reader *reader,
+                              const mg_eval_plan *plan, mg_evaluator **out)
+{
+    mg_evaluator *e = mg_calloc(1, sizeof *e);
+
+    *out = NULL;
+    MG_CHECK(e, MG_ERR_MEMORY, "cannot allocate an evaluator");
+    e->model = model;
+    e->reader = reader;
+    e->plan = *plan;
+    mg_status st = mg_seg_session_create(model, &e->session);
+    if (st)
+        mg_evaluator_destroy(&e);
+    else
+        *out = e;
+    return st;
+}
+
+void mg_evaluator_destroy(mg_evaluator **evaluator)
+{
+    mg_evaluator *e = *evaluator;
+
+    if (!e) return;
+    mg_seg_session_destroy(&e->session);
+    mg_clicker_destroy(&e->clicker);
+    mg_free(e->picture);
+    mg_free(e->gt);
+    mg_free(e);
+    *evaluator = NULL;
+}
+
+const uint8_t *mg_evaluator_picture(const mg_evaluator *e)
+{
+    return e->picture;
+}
+
+// --- the case ---------------------------------------------------------------------------------------
+
+static mg_status reserve(mg_evaluator *e, int height, int width)
+{
+    size_t cells = (size_t)height * width;
+
+    if (e->height == height && e->width == width) return MG_OK;
+    mg_free(e->gt);
+    mg_clicker_destroy(&e->clicker);
+    e->height = e->width = 0;
+    e->gt = mg_alloc(4 * cells);
+    MG_CHECK(e->gt, MG_ERR_MEMORY, "cannot allocate masks of %d x %d", height, width);
+    e->other = e->gt + cells;
+    e->ignore = e->gt + 2 * cells;
+    e->pred = e->gt + 3 * cells;
+    MG_TRY(mg_clicker_create(1, height, width, false, 1, &e->clicker));
+    e->height = height;
+    e->width = width;
+    return MG_OK;
+}
+
+static mg_status open_case(mg_evaluator *e, int64_t sample)
+{
+    const mg_shard_item *item = mg_reader_item(e->reader, sample);
+
+    mg_free(e->picture);
+    e->picture = NULL;
+    MG_TRY(mg_source_picture(e->reader, sample, &e->picture));
+    MG_TRY(
+        mg_seg_session_picture(e->session, e->picture, item->height, item->width, item->channels));
+    MG_TRY(reserve(e, item->full_height, item->full_width));
+    mg_seg_session_grid(e->session, e->height, e->width);
+    e->spacing[0] = 1;
+    // Without spacing distances are in pixels.
+    e->spacing[1] = item->spacing[1] > 0 ? item->spacing[1] : 1;
+    e->spacing[2] = item->spacing[2] > 0 ? item->spacing[2] : 1;
+    return MG_OK;
+}
+
+static mg_target target_of(const mg_evaluator *e, const uint8_t *pred)
+{
+    return (mg_target){1, e->height, e->width, e->gt, pred, e->ignore};
+}
+
+// --- protocols --------------------------------------------------------------------------------------
+
+static mg_status add_row(mg_evaluator *e, mg_eval_target *t, const char *protocol, int clicks)
+{
+    mg_target target = target_of(e, e->pred);
+    mg_eval_row *row = &t->row[t->rows++];
+
+    snprintf(row->protocol, sizeof row->protocol, "%s", protocol);
+    row->clicks = clicks;
+    MG_TRY(mg_metric_measure(&target, 2, e->spacing, e->plan.tolerance, e->plan.tolerances,
+                             e->plan.threads, &row->metric));
+    if (e->plan.empty_is_one) mg_metric_empty_is_one(&row->metric, e->plan.tolerances);
+    return MG_OK;
+}
+
+static mg_click next_click(mg_evaluator *e, const mg_eval_target *t)
+{
+    mg_target target = target_of(e, t->click_count ? e->pred : NULL);
+    if (e->plan.components)
+        return mg_click_component(e->clicker, &target, 0, t->click, t->click_count);
+    return mg_click_edt(e->clicker, &target, 0, t->click, t->click_count);
+}
+
+static bool is_wanted(const mg_eval_plan *p, int k)
+{
+    for (int i = 0; i < p->click_protocols; i++)
+        if (p->clicks[i] == k) return true;
+    return false;
+}
+
+// k = 1, 2, ...: a click, a pass; a row where k is asked for. Where no click is possible the last
+// mask stands for every further k.
+static mg_status run_clicks(mg_evaluator *e, mg_eval_target *t)
+{
+    const mg_eval_plan *p = &e->plan;
+    int last = p->click_protocols ? p->clicks[p->click_protocols - 1] : 0;
+    bool stopped = false;
+    char name[24];
+
+    if (p->curve) last = MG_EVAL_MAX_CLICKS;
+    memset(e->pred, 0, (size_t)e->height * e->width);
+    mg_seg_session_reset(e->session);
+    for (int k = 1; k <= last; k++) {
+        if (!stopped) {
+            mg_click click = next_click(e, t);
+            stopped = click.label < 0;
+            if (!stopped) {
+                t->click[t->click_count++] = click;
+                mg_seg_session_click(e->session, click);
+                MG_TRY(mg_seg_session_decode(e->session, e->pred, NULL, NULL));
+            }
+        }
+        mg_metric overlap;
+        mg_target target = target_of(e, e->pred);
+        mg_metric_overlap(&target, &overlap);
+        t->iou_curve[k - 1] = stopped ? NAN : overlap.iou;
+        if (!is_wanted(p, k)) continue;
+        snprintf(name, sizeof name, k == 1 ? "%d click" : "%d clicks", k);
+        MG_TRY(add_row(e, t, name, t->click_count));
+    }
+    return MG_OK;
+}
+
+static mg_status run_box(mg_evaluator *e, mg_eval_target *t)
+{
+    mg_target target = target_of(e, NULL);
+    mg_prompt_key no_noise = {0};
+    double box[4];
+
+    if (!mg_box_draw(&target, 0, MG_BOX_TIGHT, MG_BOX_FRAME, &no_noise, box)) return MG_OK;
+    mg_seg_session_reset(e->session);
+    mg_seg_session_box(e->session, box);
+    MG_TRY(mg_seg_session_decode(e->session, e->pred, NULL, NULL));
+    return add_row(e, t, "box", 0);
+}
+
+// Click into the next other class of the picture, score against this one.
+static mg_status run_other_object(mg_evaluator *e, mg_eval_target *t, uint16_t classes)
+{
+    uint16_t others = (uint16_t)(classes & ~(1u << (t->class_number - 1)));
+    int c = t->class_number;
+
+    if (!others) return MG_OK;
+    do c = c % MG_SHARD_CLASSES + 1;
+    while (!(others >> (c - 1) & 1));
+    MG_TRY(mg_reader_full_mask(e->reader, t->sample, c, e->other, NULL));
+    mg_target other = {1, e->height, e->width, e->other, NULL, e->ignore};
+    mg_click click = mg_click_edt(e->clicker, &other, 0, NULL, 0);
+    if (click.label < 0) return MG_OK;
+    mg_seg_session_reset(e->session);
+    mg_seg_session_click(e->session, click);
+    MG_TRY(mg_seg_session_decode(e->session, e->pred, NULL, NULL));
+    return add_row(e, t, "other object", 1);
+}
+
+mg_status mg_evaluator_run(mg_evaluator *e, int64_t sample,
+                           mg_status (*done)(void *ctx, const mg_eval_target *target), void *ctx)
+{
+    uint16_t classes = mg_reader_item(e->reader, sample)->classes;
+
+    if (!classes) return MG_OK;
+    MG_TRY(open_case(e, sample));
+    for (int c = 1; c <= MG_SHARD_CLASSES; c++) {
+        if (!(classes >> (c - 1) & 1)) continue;
+        mg_eval_target t = {.sample = sample, .class_number = c};
+        MG_TRY(mg_reader_full_mask(e->reader, sample, c, e->gt, e->ignore));
+        if (e->plan.other_object) MG_TRY(run_other_object(e, &t, classes));
+        if (e->plan.box) MG_TRY(run_box(e, &t));
+        MG_TRY(run_clicks(e, &t));
+        t.gt = e->gt;
+        t.mask = e->pred;
+        t.height = e->height;
+        t.width = e->width;
+        MG_TRY(done(ctx, &t));
+    }
+    return MG_OK;
+}

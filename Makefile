@@ -25,9 +25,11 @@ CFLAGS_MODE_san     := -O1 -g -DMG_DEBUG -fsanitize=address,undefined -fno-sanit
 LDFLAGS_MODE_san    := -fsanitize=address,undefined
 
 WERROR   ?=
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 CFLAGS   += -std=c11 -D_GNU_SOURCE -fopenmp -fno-math-errno -Wall -Wextra -Wshadow -Wvla $(WERROR) \
-            $(CFLAGS_MODE_$(MODE)) -I. $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-LDLIBS   += $(LDFLAGS_MODE_$(MODE)) -fopenmp $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -lpthread
+            $(CFLAGS_MODE_$(MODE)) -I. $(PKG_CFLAGS)
+LDLIBS   += $(LDFLAGS_MODE_$(MODE)) -fopenmp $(PKG_LIBS) -lm -lpthread
 
 TESTS      := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
 GOLDEN_SRC := $(wildcard tests/golden*.c)
@@ -44,7 +46,8 @@ medgraft: $(BUILD)/medgraft ## build the program
 	@cp -f $(BUILD)/medgraft medgraft
 
 $(BUILD)/medgraft: $(BUILD)/main.o $(LIB)
-	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+	@echo "  LINK  $@"
+	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
 $(LIB): $(OBJECTS)
 	@rm -f $@
@@ -55,13 +58,16 @@ $(BUILD)/nn/%.o: CFLAGS += -ffp-contract=fast
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  CC    $<"
+	@$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(BUILD)/tests/ref.o $(LIB)
-	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+	@echo "  LINK  $@"
+	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
 $(BUILD)/tests/golden: $(GOLDEN_SRC:%.c=$(BUILD)/%.o) $(BUILD)/tests/ref.o $(LIB)
-	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+	@echo "  LINK  $@"
+	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
 # Install what is missing: with apt as root or through sudo; otherwise say what is missing and stop.
 deps: ## install the libraries and tools (Debian), or say what is missing

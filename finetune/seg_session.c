@@ -15,7 +15,7 @@ struct mg_seg_session {
     mg_vit_acts vit;
     float *vit_scratch;
     char *pass_base;
-    void *sam_scratch;
+    float *sam_scratch;
     float *logits; // [cells, cells] of the last chosen mask
     float *full;   // logits on the grid, and scratch behind them; grows with the pictures
     size_t full_floats;
@@ -37,9 +37,9 @@ static void place(mg_layout *at, mg_seg_session *s)
     s->image = mg_place(at, 3 * (size_t)m->side * m->side);
     mg_vit_acts_layout(at, &s->vit, &m->vit, 1, tokens, MG_KEEP_NONE);
     s->vit_scratch = mg_place(at, mg_vit_scratch(&m->vit, 1, tokens));
-    mg_sam_pass_place(&pass, &inner, &m->sam, largest_shape(m));
+    mg_sam_pass_layout(&inner, &pass, &m->sam, largest_shape(m));
     s->pass_base = mg_place_bytes(at, inner.used);
-    s->sam_scratch = mg_place_bytes(at, mg_sam_scratch(&m->sam, largest_shape(m)));
+    s->sam_scratch = mg_place(at, mg_sam_scratch(&m->sam, largest_shape(m)));
     s->logits = mg_place(at, (size_t)m->cells * m->cells);
 }
 
@@ -134,8 +134,7 @@ mg_status mg_seg_session_decode(mg_seg_session *s, uint8_t *mask, float *logits,
     MG_TRY(reserve(s, pixels + mg_sam_postprocess_scratch(&m->sam.cfg, s->frame)));
     if (!m->single_output)
         slots = mg_sam_wanted(&m->sam, s->prompt.count, s->prompt.has_box, false, false);
-    mg_sam_pass_place(&pass, &at, &m->sam,
-                      (mg_sam_shape){1, mg_sam_sparse(&prompt), slots, prompt.masks != NULL});
+    mg_sam_pass_layout(&at, &pass, &m->sam, mg_sam_shape_of(&prompt, slots));
     mg_sam_forward(&pass, &m->sam, &m->params, s->vit.out, m->code, &prompt, s->sam_scratch);
     int best = mg_sam_best(pass.iou, slots.count);
     memcpy(s->logits, pass.masks + (size_t)best * cells, cells * sizeof *s->logits);

@@ -31,7 +31,7 @@ struct mg_seg_task {
     float *vit_scratch;
     float *dembedding; // [B, N, E]
     char *pass_base;   // a decoder pass is placed here
-    void *sam_scratch;
+    float *sam_scratch;
     float *logits; // [cells, cells] of the last chosen mask
     uint8_t *pred; // the same, thresholded
     float *dmasks; // [T, cells, cells]
@@ -61,9 +61,9 @@ static void place(mg_layout *at, mg_seg_task *t, int B)
     t->vit_scratch = mg_place(at, mg_vit_scratch(&m->vit, B, tokens));
     t->dembedding = mg_place(at, (size_t)B * tokens * m->sam.cfg.prompt_dim);
     mg_layout inner = {0};
-    mg_sam_pass_place(&pass, &inner, &m->sam, largest_shape(t));
+    mg_sam_pass_layout(&inner, &pass, &m->sam, largest_shape(t));
     t->pass_base = mg_place_bytes(at, inner.used);
-    t->sam_scratch = mg_place_bytes(at, mg_sam_scratch(&m->sam, largest_shape(t)));
+    t->sam_scratch = mg_place(at, mg_sam_scratch(&m->sam, largest_shape(t)));
     t->logits = mg_place(at, cells);
     t->pred = mg_place_bytes(at, cells);
     t->dmasks = mg_place(at, (size_t)m->sam.T * cells);
@@ -175,8 +175,7 @@ static void run_pass(target_run *r, int i, int passes)
 
     if (!m->single_output)
         slots = mg_sam_wanted(&m->sam, r->prompt.count, r->prompt.has_box, false, false);
-    mg_sam_pass_place(&pass, &at, &m->sam,
-                      (mg_sam_shape){1, mg_sam_sparse(&prompt), slots, prompt.masks != NULL});
+    mg_sam_pass_layout(&at, &pass, &m->sam, mg_sam_shape_of(&prompt, slots));
     mg_sam_forward(&pass, &m->sam, &m->params, r->embedding, m->code, &prompt, t->sam_scratch);
     r->scalars[LOSS] += pass_loss(r, &pass, passes);
     mg_sam_backward(r->grads, r->dembedding, NULL, t->dmasks, t->diou, &pass, &m->sam, &m->params,

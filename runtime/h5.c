@@ -5,14 +5,17 @@
 #include "runtime/h5_private.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "runtime/mem.h"
 
 // A compressed array may claim this many times the bytes of its file (deflate reaches 1032).
-enum { MAX_EXPANSION = 2000 };
+enum { MAX_EXPANSION = 2000, REASON_BYTES = 256 };
 static const double MAX_ARRAY_BYTES = 64.0 * (1 << 30);
 
 // --- number types -----------------------------------------------------------------------------------
@@ -80,27 +83,22 @@ bool h5_number_type(hid_t type, mg_dtype *out)
 
 // --- failures ---------------------------------------------------------------------------------------
 
-// Keep the description of the innermost error; the system's own words where they are in it.
+// Keep the description of the innermost error.
 static herr_t note_reason(unsigned n, const H5E_error2_t *error, void *reason)
 {
-    enum { ROOM = 256 };
-    const char *quote = error->desc ? strstr(error->desc, "error message = '") : NULL;
-
-    if (n > 0 || !error->desc) return 0;
-    if (quote)
-        snprintf(reason, ROOM, "%.*s", (int)strcspn(quote + 17, "'"), quote + 17);
-    else
-        snprintf(reason, ROOM, "%s", error->desc);
-    return quote ? 1 : 0;
+    if (n == 0 && error->desc) snprintf(reason, REASON_BYTES, "%s", error->desc);
+    return 0;
 }
 
 mg_status h5_fail(const mg_h5 *file, const char *doing, const char *name)
 {
-    char reason[256] = "unknown reason";
-    bool system = H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, note_reason, reason) > 0;
+    char reason[REASON_BYTES] = "unknown reason";
+    mg_status code = file->writing || file->io->error ? MG_ERR_IO : MG_ERR_FORMAT;
 
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, note_reason, reason);
     H5Eclear2(H5E_DEFAULT);
-    mg_status code = file->writing || system ? MG_ERR_IO : MG_ERR_FORMAT;
+    if (file->io->error) snprintf(reason, sizeof reason, "%s", strerror(file->io->error));
+    if (!file->writing) file->io->error = 0;
     if (!*name) return MG_FAIL(code, "cannot %s '%s': %s", doing, file->path, reason);
     return MG_FAIL(code, "cannot %s '%s' in '%s': %s", doing, name, file->path, reason);
 }
@@ -114,49 +112,88 @@ void h5_prepare(void)
     h5_know_zstd();
 }
 
-// Chunk indexes of format 1.10 are found in constant time; locking fails on some network folders.
-static hid_t access_list(void)
+// Chunk indexes of format 1.10 are found in constant time. No file locks: the driver has none, since
+// they fail on some network folders.
+static hid_t access_list(h5_io *io)
 {
     hid_t list = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_libver_bounds(list, H5F_LIBVER_V110, H5F_LIBVER_V110);
     H5Pset_fclose_degree(list, H5F_CLOSE_STRONG);
-#if H5_VERSION_GE(1, 10, 7)
-    H5Pset_file_locking(list, false, true);
-#endif
+    H5Pset_driver(list, h5_driver(), &io);
     return list;
+}
+
+static mg_status open_descriptor(mg_h5 *file)
+{
+    int flags = file->writing ? O_RDWR | O_CREAT | O_TRUNC : O_RDONLY;
+    struct stat facts;
+
+    if (!mg_fault()) file->io->fd = open(file->path, flags | O_CLOEXEC, 0666);
+    MG_CHECK(file->io->fd >= 0, MG_ERR_IO, "cannot %s '%s': %s", file->writing ? "create" : "open",
+             file->path, strerror(errno));
+    MG_CHECK(!fstat(file->io->fd, &facts), MG_ERR_IO, "cannot open '%s': %s", file->path,
+             strerror(errno));
+    MG_CHECK(S_ISREG(facts.st_mode), MG_ERR_IO, "'%s' is not a file", file->path);
+    file->bytes = facts.st_size;
+    return MG_OK;
+}
+
+static mg_status file_alloc(const char *path, bool writing, mg_h5 **out)
+{
+    mg_h5 *file = mg_calloc(1, sizeof *file);
+
+    *out = file;
+    if (file) {
+        file->id = file->open_array = H5I_INVALID_HID;
+        file->writing = writing;
+        file->path = mg_strdup(path);
+        file->io = mg_calloc(1, sizeof *file->io);
+        if (file->io) file->io->fd = -1;
+    }
+    MG_CHECK(file && file->path && file->io, MG_ERR_MEMORY, "cannot allocate a handle for '%s'",
+             path);
+    return MG_OK;
+}
+
+// Close whatever is open, without a word.
+static void release(mg_h5 **file)
+{
+    mg_h5 *f = *file;
+
+    if (!f) return;
+    if (f->open_array >= 0) H5Dclose(f->open_array);
+    if (f->id >= 0) H5Fclose(f->id);
+    H5Eclear2(H5E_DEFAULT);
+    mg_free(f->open_name);
+    mg_free(f->path);
+    mg_free(f->io);
+    mg_free(f);
+    *file = NULL;
 }
 
 static mg_status open_file(const char *path, bool writing, mg_h5 **out)
 {
-    mg_status st = MG_OK;
-    mg_h5 *file = mg_calloc(1, sizeof *file);
-    hid_t access = H5I_INVALID_HID;
-    struct stat facts;
+    mg_h5 *file;
 
     *out = NULL;
-    MG_CHECK(file, MG_ERR_MEMORY, "cannot allocate a handle for '%s'", path);
     h5_prepare();
-    file->id = H5I_INVALID_HID;
-    file->writing = writing;
-    file->path = mg_strdup(path);
-    if (!file->path) {
-        st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate a handle for '%s'", path);
-        goto done;
-    }
-    access = access_list();
+    mg_status st = file_alloc(path, writing, &file);
+    if (!st) st = open_descriptor(file);
+    if (st) goto done;
+    hid_t access = access_list(file->io);
     file->id = writing ? H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access)
                        : H5Fopen(path, H5F_ACC_RDONLY, access);
-    if (file->id < 0) {
-        st = h5_fail(file, writing ? "create" : "open", "");
-        goto done;
-    }
-    if (!stat(path, &facts)) file->bytes = facts.st_size;
-    *out = file;
+    if (file->id < 0) st = h5_fail(file, writing ? "create" : "open", "");
+    H5Pclose(access);
 
 done:
-    if (access >= 0) H5Pclose(access);
-    if (st) mg_h5_close(&file);
-    return st;
+    if (file && file->io && file->io->fd >= 0) close(file->io->fd);
+    if (st) {
+        release(&file);
+        return st;
+    }
+    *out = file;
+    return MG_OK;
 }
 
 mg_status mg_h5_open(const char *path, mg_h5 **file)
@@ -175,13 +212,12 @@ mg_status mg_h5_close(mg_h5 **file)
     mg_status st = MG_OK;
 
     if (!f) return MG_OK;
-    if (f->id >= 0) {
-        if (f->writing && H5Fflush(f->id, H5F_SCOPE_GLOBAL) < 0) st = h5_fail(f, "write", "");
-        if (H5Fclose(f->id) < 0 && !st) st = h5_fail(f, "close", "");
-    }
-    mg_free(f->path);
-    mg_free(f);
-    *file = NULL;
+    if (f->open_array >= 0 && H5Dclose(f->open_array) < 0) st = h5_fail(f, "write", f->open_name);
+    f->open_array = H5I_INVALID_HID;
+    if (H5Fclose(f->id) < 0 && !st) st = h5_fail(f, "close", "");
+    f->id = H5I_INVALID_HID;
+    if (f->writing && f->io->error && !st) st = h5_fail(f, "write", "");
+    release(file);
     return st;
 }
 
@@ -501,6 +537,7 @@ static mg_status write_array(mg_h5 *file, const char *name, hid_t type, const vo
     if (array < 0 || (count && H5Dwrite(array, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0))
         st = h5_fail(file, "write", name);
     if (array >= 0 && H5Dclose(array) < 0 && !st) st = h5_fail(file, "write", name);
+    if (file->io->error && !st) st = h5_fail(file, "write", name);
     H5Sclose(space);
     H5Pclose(plist);
     H5Pclose(links);
@@ -513,19 +550,31 @@ mg_status mg_h5_write(mg_h5 *file, const char *name, mg_dtype type, const void *
     return write_array(file, name, h5_native_type(type), data, ndim, dim);
 }
 
-static hid_t text_type(void)
+hid_t h5_text_type(size_t bytes)
 {
     hid_t type = H5Tcopy(H5T_C_S1);
-    H5Tset_size(type, H5T_VARIABLE);
+    H5Tset_size(type, bytes ? bytes : 1);
+    H5Tset_strpad(type, H5T_STR_NULLPAD);
     H5Tset_cset(type, H5T_CSET_UTF8);
     return type;
 }
 
 mg_status mg_h5_write_texts(mg_h5 *file, const char *name, const char *const *text, int64_t count)
 {
-    hid_t type = text_type();
-    mg_status st = write_array(file, name, type, text, 1, &count);
+    size_t most = 1;
+
+    for (int64_t i = 0; i < count; i++) {
+        size_t n = strlen(text[i]);
+        most = n > most ? n : most;
+    }
+    char *block = mg_calloc((size_t)count + 1, most);
+    MG_CHECK(block, MG_ERR_MEMORY, "cannot allocate %lld texts for '%s' in '%s'", (long long)count,
+             name, file->path);
+    for (int64_t i = 0; i < count; i++) memcpy(block + (size_t)i * most, text[i], strlen(text[i]));
+    hid_t type = h5_text_type(most);
+    mg_status st = write_array(file, name, type, block, 1, &count);
     H5Tclose(type);
+    mg_free(block);
     return st;
 }
 

@@ -33,7 +33,8 @@ typedef struct {
 
 mg_status mg_h5_open(const char *path, mg_h5 **file); // read-only, locking off; MG_ERR_IO, _FORMAT
 mg_status mg_h5_create(const char *path, mg_h5 **file); // truncates
-// Flush and close. A failed flush of a file being written (a full disk) is MG_ERR_IO.
+// Close. MG_ERR_IO if anything that was written before did not reach the file (a full disk); the
+// handle is gone in any case.
 mg_status mg_h5_close(mg_h5 **file);
 const char *mg_h5_path(const mg_h5 *file); // borrowed
 
@@ -52,9 +53,9 @@ mg_status mg_h5_read_rows(const mg_h5 *file, const char *name, mg_dtype type, vo
 mg_status mg_h5_write(mg_h5 *file, const char *name, mg_dtype type, const void *data, int ndim,
                       const int64_t *dim);
 
-// Variable-length UTF-8 texts as a one-dimensional array.
+// UTF-8 texts as a one-dimensional array, all as long as the longest.
 mg_status mg_h5_write_texts(mg_h5 *file, const char *name, const char *const *text, int64_t count);
-// *text: array of mg_free'able texts, itself released with mg_free. Also reads fixed-length texts.
+// *text: array of mg_free'able texts, itself released with mg_free. Also reads variable-length texts.
 mg_status mg_h5_load_texts(const mg_h5 *file, const char *name, char ***text, int64_t *count);
 
 // Attributes of an object ("" or "/" is the root). Lists of int64 and double, texts. An unsigned

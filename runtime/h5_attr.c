@@ -166,6 +166,7 @@ static mg_status set_attr(mg_h5 *file, const char *object, const char *name, hid
     attr = H5Acreate2(id, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
     if (attr < 0 || H5Awrite(attr, type, value) < 0) st = h5_fail(file, "write attribute", name);
     if (attr >= 0) H5Aclose(attr);
+    if (file->io->error && !st) st = h5_fail(file, "write attribute", name);
     H5Sclose(space);
     H5Oclose(id);
     return st;
@@ -183,11 +184,8 @@ mg_status mg_h5_set_real(mg_h5 *file, const char *object, const char *name, doub
 
 mg_status mg_h5_set_text(mg_h5 *file, const char *object, const char *name, const char *value)
 {
-    hid_t type = H5Tcopy(H5T_C_S1);
-
-    H5Tset_size(type, H5T_VARIABLE);
-    H5Tset_cset(type, H5T_CSET_UTF8);
-    mg_status st = set_attr(file, object, name, type, &value);
+    hid_t type = h5_text_type(strlen(value));
+    mg_status st = set_attr(file, object, name, type, value);
     H5Tclose(type);
     return st;
 }

@@ -81,40 +81,52 @@ mg_status mg_h5_make_chunked(mg_h5 *file, const char *name, mg_dtype type, int n
     return st;
 }
 
-// Make the first axis long enough for a chunk that starts at `at`.
-static mg_status grow(mg_h5 *file, const char *name, hid_t array, const hsize_t *at)
+// The array that chunks are written to stays open until another one is written to.
+static mg_status keep_open(mg_h5 *file, const char *name)
+{
+    if (file->open_name && !strcmp(file->open_name, name)) return MG_OK;
+    if (file->open_array >= 0 && H5Dclose(file->open_array) < 0)
+        return h5_fail(file, "write", file->open_name);
+    file->open_array = H5I_INVALID_HID;
+    mg_free(file->open_name);
+    file->open_name = NULL;
+    MG_TRY(h5_open_array(file, name, &file->open_array, NULL));
+    file->open_name = mg_strdup(name);
+    if (file->open_name) return MG_OK;
+    H5Dclose(file->open_array);
+    file->open_array = H5I_INVALID_HID;
+    return MG_FAIL(MG_ERR_MEMORY, "cannot allocate a name of '%s'", file->path);
+}
+
+// Make the first axis long enough for a chunk that starts at `at`; *ndim gets the number of axes.
+static mg_status grow(mg_h5 *file, const char *name, int64_t at, int *ndim)
 {
     hsize_t dim[MG_H5_MAX_DIMS], chunk[MG_H5_MAX_DIMS];
-    hid_t space = H5Dget_space(array), plist = H5Dget_create_plist(array);
-    mg_status st = MG_OK;
+    hid_t array = file->open_array, space = H5Dget_space(array);
 
-    int ndim = H5Sget_simple_extent_dims(space, dim, NULL);
+    *ndim = H5Sget_simple_extent_dims(space, dim, NULL);
     H5Sclose(space);
-    if (H5Pget_chunk(plist, MG_H5_MAX_DIMS, chunk) != ndim)
-        st = h5_fail(file, "write chunks of", name);
+    if ((hsize_t)at < dim[0]) return MG_OK;
+    hid_t plist = H5Dget_create_plist(array);
+    H5Pget_chunk(plist, MG_H5_MAX_DIMS, chunk);
     H5Pclose(plist);
-    if (!st && at[0] >= dim[0]) {
-        dim[0] = at[0] + chunk[0];
-        if (H5Dset_extent(array, dim) < 0) st = h5_fail(file, "enlarge", name);
-    }
-    return st;
+    dim[0] = (hsize_t)at + chunk[0];
+    return H5Dset_extent(array, dim) < 0 ? h5_fail(file, "enlarge", name) : MG_OK;
 }
 
 mg_status mg_h5_write_chunk(mg_h5 *file, const char *name, const int64_t *at, const void *bytes,
                             size_t count)
 {
     hsize_t offset[MG_H5_MAX_DIMS] = {0};
-    hid_t array;
-    mg_h5_info info;
+    int ndim = 0;
 
-    MG_TRY(mg_h5_describe(file, name, &info));
-    for (int i = 0; i < info.ndim; i++) offset[i] = (hsize_t)at[i];
-    MG_TRY(h5_open_array(file, name, &array, NULL));
-    mg_status st = grow(file, name, array, offset);
-    if (!st && H5Dwrite_chunk(array, H5P_DEFAULT, 0, offset, count, bytes) < 0)
-        st = h5_fail(file, "write a chunk of", name);
-    if (H5Dclose(array) < 0 && !st) st = h5_fail(file, "write", name);
-    return st;
+    MG_TRY(keep_open(file, name));
+    MG_TRY(grow(file, name, at[0], &ndim));
+    for (int i = 0; i < ndim; i++) offset[i] = (hsize_t)at[i];
+    if (H5Dwrite_chunk(file->open_array, H5P_DEFAULT, 0, offset, count, bytes) < 0 ||
+        file->io->error)
+        return h5_fail(file, "write a chunk of", name);
+    return MG_OK;
 }
 
 // --- where chunks lie -------------------------------------------------------------------------------
@@ -140,41 +152,52 @@ static mg_status chunks_alloc(const mg_h5 *file, const char *name, int64_t count
     return MG_OK;
 }
 
-// Row-major number of the chunk at `offset`, -1 if it lies outside the array.
-static int64_t chunk_number(const mg_h5_info *info, const hsize_t *offset)
+// Offset of chunk `k` in row-major order.
+static void chunk_offset(const mg_h5_info *info, int64_t k, hsize_t *offset)
 {
-    int64_t k = 0;
-    for (int i = 0; i < info->ndim; i++) {
+    for (int i = info->ndim - 1; i >= 0; i--) {
         int64_t along = (info->dim[i] + info->chunk[i] - 1) / info->chunk[i];
-        int64_t place = (int64_t)offset[i] / info->chunk[i];
-        if (place >= along) return -1;
-        k = k * along + place;
+        offset[i] = (hsize_t)(k % along * info->chunk[i]);
+        k /= along;
     }
-    return k;
 }
 
+// Ask for every chunk while the driver notes what would be read (h5_driver.c).
 static mg_status read_table(const mg_h5 *file, const char *name, hid_t array,
                             const mg_h5_info *info, mg_h5_chunks *out)
 {
-    hsize_t stored = 0;
+    h5_io *io = file->io;
+    char nothing[1]; // never written to
+    hsize_t stored = 0, found = 0;
 
-    if (H5Dget_num_chunks(array, H5S_ALL, &stored) < 0)
-        return h5_fail(file, "count the chunks of", name);
-    for (hsize_t i = 0; i < stored; i++) {
+    hid_t space = H5Dget_space(array);
+    herr_t counted = H5Dget_num_chunks(array, space, &stored);
+    H5Sclose(space);
+    if (counted < 0) return h5_fail(file, "count the chunks of", name);
+    for (int64_t k = 0; k < out->count; k++) {
         hsize_t offset[MG_H5_MAX_DIMS] = {0}, bytes = 0;
-        haddr_t address = 0;
-        unsigned mask = 0;
-        if (H5Dget_chunk_info(array, H5S_ALL, i, offset, &mask, &address, &bytes) < 0)
-            return h5_fail(file, "find the chunks of", name);
-        int64_t k = chunk_number(info, offset);
-        MG_CHECK(k >= 0 && address <= (haddr_t)file->bytes &&
-                     bytes <= (hsize_t)file->bytes - address,
-                 MG_ERR_FORMAT, "chunk %llu of '%s' lies outside '%s'", (unsigned long long)i, name,
+        chunk_offset(info, k, offset);
+        // A chunk that was never written is an error to the library.
+        if (H5Dget_chunk_storage_size(array, offset, &bytes) < 0 || bytes == 0) {
+            if (io->error) return h5_fail(file, "find the chunks of", name);
+            continue;
+        }
+        found++;
+        io->bytes = 0;
+        io->watch = true;
+        herr_t got = H5Dread_chunk(array, H5P_DEFAULT, offset, &out->filter_mask[k], nothing);
+        io->watch = false;
+        if (got < 0) return h5_fail(file, "find the chunks of", name);
+        MG_CHECK(io->bytes == bytes && io->address <= (uint64_t)file->bytes &&
+                     bytes <= (uint64_t)file->bytes - io->address,
+                 MG_ERR_FORMAT, "chunk %lld of '%s' does not lie in '%s'", (long long)k, name,
                  file->path);
-        out->address[k] = address;
+        out->address[k] = io->address;
         out->bytes[k] = bytes;
-        out->filter_mask[k] = mask;
     }
+    H5Eclear2(H5E_DEFAULT);
+    MG_CHECK(found == stored, MG_ERR_FORMAT, "'%s' in '%s' has %llu chunks, but %llu can be found",
+             name, file->path, (unsigned long long)stored, (unsigned long long)found);
     return MG_OK;
 }
 
@@ -185,6 +208,7 @@ mg_status mg_h5_chunk_table(const mg_h5 *file, const char *name, int *filter, mg
     int64_t count = 1;
 
     memset(out, 0, sizeof *out);
+    MG_CHECK(!file->writing, MG_ERR_USAGE, "'%s' is still being written", file->path);
     MG_TRY(mg_h5_describe(file, name, &info));
     MG_CHECK(info.chunked, MG_ERR_FORMAT, "'%s' in '%s' is not chunked", name, file->path);
     for (int i = 0; i < info.ndim; i++) count *= (info.dim[i] + info.chunk[i] - 1) / info.chunk[i];

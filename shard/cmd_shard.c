@@ -1,0 +1,150 @@
+// medgraft shard: packs one raw data set into a shard set (docs/formats.md, "Shard sets").
+// Its own settings are the section `shard`; each data set has a section of its own name.
+#include <inttypes.h>
+#include <omp.h>
+#include <string.h>
+
+#include "runtime/log.h"
+#include "runtime/mem.h"
+#include "shard/cmd.h"
+#include "shard/writer.h"
+
+typedef struct {
+    char *dataset, *root, *out;
+    int64_t long_side, size_mb, level;
+    bool trim, drop_constant, scaled_decode;
+    mg_list against;
+} settings;
+
+// clang-format off
+static const mg_option options[] = {
+    {"shard.dataset", MG_TEXT, offsetof(settings, dataset), "", 0, 0, "which data set it is", NULL},
+    {"shard.root", MG_TEXT, offsetof(settings, root), "", 0, 0, "folder of the raw data", NULL},
+    {"shard.out", MG_TEXT, offsetof(settings, out), "", 0, 0, "folder of the shard set", NULL},
+    {"shard.long_side", MG_INT, offsetof(settings, long_side), "-1", -1, 65535, "larger pictures are shrunk to this long side; 0 keeps their size, -1 is the data set's own choice", NULL},
+    {"shard.size_mb", MG_INT, offsetof(settings, size_mb), "1024", 1, 65536, "size of a shard, about; small sets are cut finer", NULL},
+    {"shard.level", MG_INT, offsetof(settings, level), "3", 1, 19, "zstd level", NULL},
+    {"shard.trim", MG_BOOL, offsetof(settings, trim), "false", 0, 0, "cut constant borders off unlabelled pictures", NULL},
+    {"shard.drop_constant", MG_BOOL, offsetof(settings, drop_constant), "true", 0, 0, "leave out pictures whose pixels are all equal", NULL},
+    {"shard.scaled_decode", MG_BOOL, offsetof(settings, scaled_decode), "true", 0, 0, "decode large JPEGs at 1/2, 1/4 or 1/8 where they are shrunk anyway (unlabelled sets; changes pixels and hashes)", NULL},
+    {"shard.against", MG_LIST, offsetof(settings, against), "", 0, 0, "shard sets whose items are left out, e.g. test sets; everything is then decoded in full", NULL},
+    {0},
+};
+// clang-format on
+
+// The sections of all data sets, and a structure for each.
+typedef struct {
+    mg_option_group group[MG_MAX_GROUPS];
+    const mg_dataset *set[MG_MAX_GROUPS]; // NULL for the command's own
+    int count;
+} sections;
+
+static void list_sections(sections *s, settings *cfg)
+{
+    *s = (sections){.group = {{options, cfg}}, .count = 1};
+    for (int i = 0; mg_dataset_at(i) && s->count < MG_MAX_GROUPS; i++) {
+        const mg_dataset *set = mg_dataset_at(i);
+        if (!set->options) continue;
+        s->set[s->count] = set;
+        s->group[s->count++] = (mg_option_group){set->options, NULL};
+    }
+}
+
+int mg_cmd_shard_options(mg_option_group *groups, int room)
+{
+    sections s;
+
+    list_sections(&s, NULL);
+    for (int i = 0; i < s.count && i < room; i++) groups[i] = s.group[i];
+    return s.count < room ? s.count : room;
+}
+
+static mg_status fail_unknown(const char *name)
+{
+    char list[1024] = "";
+
+    for (int i = 0; mg_dataset_at(i); i++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", mg_dataset_at(i)->name);
+    }
+    if (!*name) return MG_FAIL(MG_ERR_CONFIG, "shard.dataset is not set; there are: %s", list);
+    return MG_FAIL(MG_ERR_CONFIG, "no data set '%s'; there are: %s", name, list);
+}
+
+// Threads that HDF5's order leaves useful: as many as this rank has.
+static mg_shard_order make_order(const settings *cfg, const mg_dataset *set)
+{
+    return (mg_shard_order){
+        .set = set,
+        .config_text = "",
+        .root = cfg->root,
+        .out = cfg->out,
+        .long_side = (int)(cfg->long_side < 0 ? set->long_side : cfg->long_side),
+        .size_mb = cfg->size_mb,
+        .level = (int)cfg->level,
+        .threads = omp_get_max_threads(),
+        .trim = cfg->trim,
+        .drop_constant = cfg->drop_constant,
+        .scaled_decode = cfg->scaled_decode,
+        .against = (const char *const *)cfg->against.item,
+        .against_count = cfg->against.count,
+    };
+}
+
+static void print_outcome(const mg_shard_order *order, const mg_shard_outcome *o, double seconds)
+{
+    mg_info("shard %s items %" PRId64 " skipped %" PRId64 " duplicates %" PRId64 " against %" PRId64
+            " shards %" PRId64 " mb %.1f content %s",
+            order->set->name, o->items, o->skipped, o->duplicates, o->against, o->shards,
+            (double)o->bytes / 1e6, o->content);
+    mg_info("packed %" PRId64 " seconds %.1f items_per_s %.1f peak_mb %.0f", o->packed, seconds,
+            seconds > 0 ? (double)o->packed / seconds : 0, (double)mg_mem_peak_rss() / 1e6);
+}
+
+// Settings are loaded into `s`.
+static mg_status run(const mg_args *args, const settings *cfg, const sections *s)
+{
+    const mg_dataset *set = mg_dataset_find(cfg->dataset);
+    mg_shard_outcome outcome;
+    double start = mg_now();
+    char *text = NULL;
+
+    if (!set) return fail_unknown(cfg->dataset);
+    MG_CHECK(*cfg->root, MG_ERR_CONFIG, "shard.root is not set: where the raw data lies");
+    MG_CHECK(*cfg->out, MG_ERR_CONFIG, "shard.out is not set: where to write the shard set");
+    mg_shard_order order = make_order(cfg, set);
+    for (int i = 1; i < s->count; i++) {
+        if (s->set[i] != set) continue;
+        order.config = s->group[i].base;
+        text = mg_config_echo(&s->group[i], 1);
+        MG_CHECK(text, MG_ERR_MEMORY, "cannot allocate the text of the settings");
+        order.config_text = text;
+    }
+    mg_status st = mg_shard_write(args->world, &order, &outcome);
+    if (!st) print_outcome(&order, &outcome, mg_now() - start);
+    mg_free(text);
+    return st;
+}
+
+mg_status mg_cmd_shard(const mg_args *args)
+{
+    settings cfg;
+    sections s;
+    mg_status st = MG_OK;
+
+    list_sections(&s, &cfg);
+    for (int i = 1; i < s.count; i++) {
+        s.group[i].base = mg_calloc(1, s.set[i]->config_bytes);
+        if (!s.group[i].base) st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate the settings");
+    }
+    st = mg_comm_agree(args->world, st);
+    if (st) goto done;
+    st = mg_args_load(args, s.group, s.count);
+    if (st) goto done;
+    st = run(args, &cfg, &s);
+    mg_config_free(s.group, s.count);
+
+done:
+    for (int i = 1; i < s.count; i++) mg_free(s.group[i].base);
+    return st;
+}

@@ -7,11 +7,14 @@
 #include "datasets/cmd.h"
 #include "runtime/cli.h"
 #include "runtime/cmd_doctor.h"
+#include "shard/cmd.h"
 
 // clang-format off
 static const mg_command commands[] = {
     {"phantom", mg_cmd_phantom, MG_USES_MPI, "write synthetic data sets in the layout of the real ones",
      "", mg_cmd_phantom_options},
+    {"shard", mg_cmd_shard, MG_USES_MPI | MG_STOPS, "pack a raw data set into shards",
+     "", mg_cmd_shard_options},
     {"doctor", mg_cmd_doctor, MG_USES_MPI, "look at ranks, threads, libraries, files, and what is wrong with them",
      "", NULL},
     {0},

@@ -15,6 +15,8 @@ static const mg_command commands[] = {
      "", mg_cmd_phantom_options},
     {"shard", mg_cmd_shard, MG_USES_MPI | MG_STOPS, "pack a raw data set into shards",
      "", mg_cmd_shard_options},
+    {"inspect", mg_cmd_inspect, 0, "describe and verify a shard set, shard, checkpoint or run",
+     "PATH", mg_cmd_inspect_options},
     {"doctor", mg_cmd_doctor, MG_USES_MPI, "look at ranks, threads, libraries, files, and what is wrong with them",
      "", NULL},
     {0},

@@ -180,19 +180,23 @@ static size_t wide_cols(const mg_block_config *c)
 
 static size_t attn_floats(const mg_block_config *c, bool any_windowed, int B, int N)
 {
-    static const float dummy; // tables take scratch too
-    const float *table = c->rel_h ? &dummy : NULL;
+    static const float some; // what is only asked for being there
+    static const int32_t row;
+    const float *table = c->rel_h ? &some : NULL;
     int threads = omp_get_max_threads();
     mg_attn a = attn_space(c, false, B, N, table, table);
     size_t most = mg_attn_scratch(&a, threads), n;
 
     if (any_windowed) {
         a = attn_space(c, true, B, N, table, table);
+        a.qrow = a.krow = &row;
+        a.k_pad = a.v_pad = &some;
         n = mg_attn_scratch(&a, threads);
         most = n > most ? n : most;
     }
     for (int slices = 1; c->depth && slices <= B; slices++) {
         a = attn_depth(c, B, N, slices);
+        a.qrow = a.krow = &row;
         n = mg_attn_scratch(&a, threads);
         most = n > most ? n : most;
     }

@@ -255,12 +255,13 @@ size_t mg_emix_contrast_scratch(int M, int d)
 // One row of S: its loss term; S becomes dS.
 static double contrast_row(float *S, int i, int partner, double lam, int M, double scale, bool *hit)
 {
-    double top = S[0], sum = 0;
+    double top = S[0];
     int best = 0;
 
     for (int j = 1; j < M; j++)
         if (S[j] > top) top = S[j], best = j;
-    for (int j = 0; j < M; j++) sum += exp(S[j] - top);
+    double sum = exp(S[0] - top);
+    for (int j = 1; j < M; j++) sum += exp(S[j] - top);
     double lse = top + log(sum);
     double loss = lam * (lse - S[i]) + (1 - lam) * (lse - S[partner]);
     *hit = best == i;

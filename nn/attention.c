@@ -2,220 +2,301 @@
 //   out_i = sum_j p_ij v_j,   p_ij = exp(s_ij - lse_i)
 //   dv_j = sum_i p_ij dout_i,   ds_ij = p_ij (<dout_i, v_j> - <dout_i, out_i>)
 //   dq_i = sum_j ds_ij (scale k_j + rel),   dk_j = sum_i ds_ij scale q_i
-// The scores of one query at a time are held. Pairs of (problem, head) are spread over threads.
+// Here are the row lists and the threads. Rows of one head are gathered to contiguous scratch, keys
+// and values once per problem and head, queries block by block; padding queries are left out. The
+// arithmetic of a block of queries is in nn/body_attention.h.
+// Threads take runs of (problem, head, block of queries) forward, of (problem, head) backward. Sums
+// over problems (tables, padding) go to SLOTS fixed runs of pairs, added in order: no bit depends on
+// the number of threads.
 #include "nn/nn.h"
 
-#include <math.h>
 #include <omp.h>
 #include <string.h>
 
-// What one pair needs while it runs, and the thread's share of the sums over pairs.
+#include "nn/kernels.h"
+
+enum { SLOTS = 64 };
+
+// A thread's scratch beside the kernels' own, and what it holds now.
 typedef struct {
-    float *p, *ds;          // [nk]
-    float *relh, *relw;     // [gh], [gw]: <q, rel row> per key row, key column
-    float *dk_pad, *dv_pad; // [heads * d]
-    float *drel_h, *drel_w; // tables
-} work;
+    attn_work w;
+    const mg_attn *a;
+    const mg_kernels *kern;
+    int32_t *grid_y, *grid_x;     // [nk] place of each token of a full grid
+    int32_t *token_y, *token_x;   // [nk] place of each token of this problem
+    int32_t *queries, *rows, *at; // [nq] real queries, their rows; rows of the block
+    int count;                    // of real queries
+    int problem, head;            // -1 before the first
+} worker;
 
-static size_t table_h(const mg_attn *a)
+static int round_up(int x)
 {
-    return a->rel_h ? (size_t)(2 * a->gh - 1) * a->d : 0;
-}
-static size_t table_w(const mg_attn *a)
-{
-    return a->rel_w ? (size_t)(2 * a->gw - 1) * a->d : 0;
-}
-
-static size_t shared_floats(const mg_attn *a)
-{
-    return (size_t)2 * a->heads * a->d + table_h(a) + table_w(a);
+    return (x + ATTN_ROUND - 1) / ATTN_ROUND * ATTN_ROUND;
 }
 
-static size_t thread_floats(const mg_attn *a)
+static size_t table_rows(int g)
 {
-    return 2 * (size_t)a->nk + a->gh + a->gw + shared_floats(a);
+    return g ? 2 * (size_t)g - 1 : 0;
+}
+
+// Scratch in pieces of whole cache lines; with base NULL only counts.
+typedef struct {
+    float *base;
+    size_t used;
+} pool;
+
+static float *take(pool *p, size_t floats)
+{
+    float *piece = p->base ? p->base + p->used : NULL;
+
+    p->used += (floats + 15) / 16 * 16;
+    return piece;
+}
+
+static void place_worker(worker *k, const mg_attn *a, pool *p)
+{
+    attn_work *w = &k->w;
+    size_t dp = (size_t)round_up(a->d), nk = (size_t)a->nk * dp, block = ATTN_QUERIES * dp;
+    int g = a->gh > a->gw ? a->gh : a->gw;
+    float **heads[] = {&w->K, &w->V, &w->dK, &w->dV};
+    float **blocks[] = {&w->Q, &w->O, &w->dO, &w->dQ, &w->Qt, &w->dOt};
+    int32_t **tokens[] = {&k->grid_y, &k->grid_x, &k->token_y, &k->token_x};
+
+    for (int i = 0; i < 4; i++) *heads[i] = take(p, nk);
+    for (int i = 0; i < 6; i++) *blocks[i] = take(p, block);
+    w->S = take(p, (size_t)ATTN_KEYS * ATTN_QUERIES);
+    w->dS = take(p, (size_t)ATTN_KEYS * ATTN_QUERIES);
+    w->relh = take(p, (size_t)a->gh * ATTN_QUERIES);
+    w->relw = take(p, (size_t)a->gw * ATTN_QUERIES);
+    w->drelh = take(p, (size_t)a->gh * ATTN_QUERIES);
+    w->drelw = take(p, (size_t)a->gw * ATTN_QUERIES);
+    w->table_product = take(p, table_rows(g) * ATTN_QUERIES);
+    for (int i = 0; i < 4; i++) *tokens[i] = (int32_t *)take(p, (size_t)a->nk);
+    k->queries = (int32_t *)take(p, (size_t)a->nq);
+    k->rows = (int32_t *)take(p, (size_t)a->nq);
+    k->at = (int32_t *)take(p, ATTN_QUERIES);
+}
+
+// The tables with rows of dp floats, shared by all threads, and the sums of one slot.
+typedef struct {
+    float *rel_h, *rel_w;
+} tables;
+
+typedef struct {
+    float *dk_pad, *dv_pad; // [heads, d]
+    float *drel_h, *drel_w; // [2 g - 1, dp]
+    size_t floats;
+} sums;
+
+static tables place_tables(const mg_attn *a, pool *p)
+{
+    size_t dp = (size_t)round_up(a->d);
+    tables t = {take(p, table_rows(a->gh) * dp), take(p, table_rows(a->gw) * dp)};
+
+    return t;
+}
+
+static sums place_sums(const mg_attn *a, pool *p)
+{
+    size_t dp = (size_t)round_up(a->d), pad = a->k_pad ? (size_t)a->heads * a->d : 0;
+    size_t before = p->used;
+    sums s = {.dk_pad = take(p, pad), .dv_pad = take(p, pad)};
+
+    s.drel_h = take(p, table_rows(a->gh) * dp);
+    s.drel_w = take(p, table_rows(a->gw) * dp);
+    s.floats = p->used - before;
+    return s;
 }
 
 size_t mg_attn_scratch(const mg_attn *a, int threads)
 {
-    return (size_t)threads * thread_floats(a);
+    pool p = {0};
+    worker k;
+
+    place_worker(&k, a, &p);
+    p.used *= (size_t)threads;
+    place_tables(a, &p);
+    for (int i = 0; i < SLOTS; i++) place_sums(a, &p);
+    return p.used + 16;
 }
 
-static work place(const mg_attn *a, float *at)
+// The scratch, from its first cache line on.
+static pool pool_of(float *scratch)
 {
-    work w = {.p = at, .ds = at + a->nk};
-
-    w.relh = w.ds + a->nk;
-    w.relw = w.relh + a->gh;
-    w.dk_pad = w.relw + a->gw;
-    w.dv_pad = w.dk_pad + (size_t)a->heads * a->d;
-    w.drel_h = w.dv_pad + (size_t)a->heads * a->d;
-    w.drel_w = w.drel_h + table_h(a);
-    return w;
+    return (pool){(float *)(((uintptr_t)scratch + 63) / 64 * 64), 0};
 }
 
-static float dot(const float *x, const float *y, int n)
+static int threads_now(void)
 {
-    float sum = 0;
-
-#pragma omp simd reduction(+ : sum)
-    for (int i = 0; i < n; i++) sum += x[i] * y[i];
-    return sum;
+    return omp_in_parallel() ? 1 : omp_get_max_threads();
 }
 
-static void axpy(float *y, float alpha, const float *x, int n)
+static void start_worker(worker *k, const mg_attn *a, const mg_kernels *kern, const tables *t,
+                         pool all, int thread)
 {
-    for (int i = 0; i < n; i++) y[i] += alpha * x[i];
+    pool p = {0};
+    attn_work *w = &k->w;
+
+    place_worker(k, a, &p); // counts
+    p = (pool){all.base + (size_t)thread * p.used, 0};
+    place_worker(k, a, &p);
+    k->a = a, k->kern = kern;
+    k->problem = k->head = -1;
+    w->d = a->d, w->dp = round_up(a->d), w->nk = a->nk, w->scale = a->scale;
+    w->gh = a->gh, w->gw = a->gw;
+    w->rel_h = t->rel_h, w->rel_w = t->rel_w;
+    w->drel_h = w->drel_w = NULL;
+    w->y = a->coord ? k->token_y : k->grid_y;
+    w->x = a->coord ? k->token_x : k->grid_x;
+    for (int i = 0; i < a->nk && a->gh; i++) k->grid_y[i] = i / a->gw, k->grid_x[i] = i % a->gw;
 }
 
-static int query_row(const mg_attn *a, int p, int i)
+// Tables with padded rows, in scratch behind the workers.
+static tables fill_tables(const mg_attn *a, const mg_kernels *kern, pool *p)
 {
-    return a->qrow ? a->qrow[(size_t)p * a->nq + i] : p * a->nq + i;
-}
+    tables t = place_tables(a, p);
+    int dp = round_up(a->d);
 
-static int key_row(const mg_attn *a, int p, int j)
-{
-    return a->krow ? a->krow[(size_t)p * a->nk + j] : p * a->nk + j;
-}
-
-// Place of a token on the grid.
-static int place_of(const mg_attn *a, int p, int i)
-{
-    return a->coord ? a->coord[(size_t)p * a->nq + i] : i;
-}
-
-// Row of key j of this head in k or v.
-static const float *key(const float *k, const float *pad, int stride, const mg_attn *a, int p,
-                        int h, int j)
-{
-    int row = key_row(a, p, j);
-    return (row < 0 ? pad : k + (size_t)row * stride) + (size_t)h * a->d;
-}
-
-// Scores of query i against all keys into w->p.
-static void scores(work *w, const float *q, const float *k, const mg_attn *a, int p, int h, int i)
-{
-    if (a->rel_h) {
-        int at = place_of(a, p, i), r = at / a->gw, c = at % a->gw;
-
-        for (int y = 0; y < a->gh; y++)
-            w->relh[y] = dot(q, a->rel_h + (size_t)(r - y + a->gh - 1) * a->d, a->d);
-        for (int x = 0; x < a->gw; x++)
-            w->relw[x] = dot(q, a->rel_w + (size_t)(c - x + a->gw - 1) * a->d, a->d);
+    if (a->gh) {
+        kern->attn_gather(t.rel_h, a->rel_h, NULL, NULL, 0, a->d, 2 * a->gh - 1, a->d, dp);
+        kern->attn_gather(t.rel_w, a->rel_w, NULL, NULL, 0, a->d, 2 * a->gw - 1, a->d, dp);
     }
-    for (int j = 0; j < a->nk; j++) {
-        w->p[j] = a->scale * dot(q, key(k, a->k_pad, a->k_stride, a, p, h, j), a->d);
-        if (a->rel_h) {
-            int at = place_of(a, p, j);
-            w->p[j] += w->relh[at / a->gw] + w->relw[at % a->gw];
+    return t;
+}
+
+// Make (problem, head) the current one: its places, its real queries, its keys and values.
+static void enter(worker *k, const float *key, const float *value, int problem, int head)
+{
+    const mg_attn *a = k->a;
+    attn_work *w = &k->w;
+    size_t first_key = (size_t)problem * a->nk, first = (size_t)problem * a->nq;
+    size_t at = (size_t)head * a->d;
+    const int32_t *krow = a->krow ? a->krow + first_key : NULL;
+
+    if (problem != k->problem) {
+        k->count = 0;
+        for (int i = 0; i < a->nq; i++) {
+            int32_t row = a->qrow ? a->qrow[first + i] : (int32_t)(first + i);
+            if (row < 0) continue;
+            k->queries[k->count] = i;
+            k->rows[k->count++] = row;
+        }
+        for (int i = 0; i < a->nk && a->coord; i++) {
+            k->token_y[i] = a->coord[first_key + i] / a->gw;
+            k->token_x[i] = a->coord[first_key + i] % a->gw;
         }
     }
+    if (problem != k->problem || head != k->head) {
+        k->kern->attn_gather(w->K, key + at, a->k_pad ? a->k_pad + at : NULL, krow, first_key,
+                             a->k_stride, a->nk, a->d, w->dp);
+        k->kern->attn_gather(w->V, value + at, a->v_pad ? a->v_pad + at : NULL, krow, first_key,
+                             a->v_stride, a->nk, a->d, w->dp);
+    }
+    k->problem = problem, k->head = head;
 }
 
-static void pair_forward(float *out, float *lse, const float *q, const float *k, const float *v,
-                         const mg_attn *a, work *w, int p, int h)
+// Queries from number q0 of the problem's real ones on: how many, their places, their q.
+static void take_queries(worker *k, const float *q, int q0)
 {
-    for (int i = 0; i < a->nq; i++) {
-        int row = query_row(a, p, i);
-        float top = -INFINITY, sum = 0;
+    attn_work *w = &k->w;
+    int size = k->kern->attn_queries;
 
-        if (row < 0) continue;
-        float *o = out + (size_t)row * a->o_stride + (size_t)h * a->d;
-        scores(w, q + (size_t)row * a->q_stride + (size_t)h * a->d, k, a, p, h, i);
-        for (int j = 0; j < a->nk; j++) top = fmaxf(top, w->p[j]);
-        memset(o, 0, (size_t)a->d * sizeof *o);
-        for (int j = 0; j < a->nk; j++) {
-            float e = expf(w->p[j] - top);
-
-            sum += e;
-            axpy(o, e, key(v, a->v_pad, a->v_stride, a, p, h, j), a->d);
-        }
-        for (int c = 0; c < a->d; c++) o[c] /= sum;
-        lse[((size_t)p * a->heads + h) * a->nq + i] = top + logf(sum);
+    w->n = k->count - q0 < size ? k->count - q0 : size;
+    for (int i = 0; i < w->n && w->gh; i++) {
+        w->qy[i] = w->y[k->queries[q0 + i]];
+        w->qx[i] = w->x[k->queries[q0 + i]];
     }
+    k->kern->attn_gather(w->Q, q + (size_t)k->head * w->d, NULL, k->rows + q0, 0, k->a->q_stride,
+                         w->n, w->d, w->dp);
+}
+
+// lse of the pair's query number i of the problem.
+static size_t lse_at(const worker *k, int i)
+{
+    return ((size_t)k->problem * k->a->heads + k->head) * k->a->nq + k->queries[i];
+}
+
+static void forward_block(worker *k, float *out, float *lse, const float *q, int q0)
+{
+    attn_work *w = &k->w;
+
+    if (q0 >= k->count) return;
+    take_queries(k, q, q0);
+    k->kern->attn_forward(w);
+    k->kern->attn_scatter(out + (size_t)k->head * w->d, NULL, k->rows + q0, 0, k->a->o_stride, w->O,
+                          w->n, w->d, w->dp, 1);
+    for (int i = 0; i < w->n; i++) lse[lse_at(k, q0 + i)] = w->lse[i];
 }
 
 void mg_attn_forward(float *out, float *lse, const float *q, const float *k, const float *v,
                      const mg_attn *a, float *scratch)
 {
-#pragma omp parallel for schedule(static)
-    for (int pair = 0; pair < a->problems * a->heads; pair++) {
-        work w = place(a, scratch + (size_t)omp_get_thread_num() * thread_floats(a));
+    const mg_kernels *kern = mg_kernels_get();
+    int threads = threads_now(), blocks = (a->nq + kern->attn_queries - 1) / kern->attn_queries;
+    long tasks = (long)a->problems * a->heads * blocks;
+    pool all = pool_of(scratch), behind = all;
+    worker counted;
 
-        pair_forward(out, lse, q, k, v, a, &w, pair / a->heads, pair % a->heads);
-    }
-}
+    place_worker(&counted, a, &behind);
+    behind.used *= (size_t)threads;
+    tables t = fill_tables(a, kern, &behind);
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int thread = 0; thread < threads; thread++) {
+        worker me;
 
-// Gradients of the scores of query i (in w->ds) to q, k and the tables.
-static void scores_backward(float *dq, float *dk, const float *q, const float *k, const mg_attn *a,
-                            work *w, int p, int h, int i)
-{
-    for (int j = 0; j < a->nk; j++) {
-        int row = key_row(a, p, j);
-        float *to = row < 0 ? w->dk_pad : dk + (size_t)row * a->k_stride;
-
-        axpy(dq, a->scale * w->ds[j], key(k, a->k_pad, a->k_stride, a, p, h, j), a->d);
-        axpy(to + (size_t)h * a->d, a->scale * w->ds[j], q, a->d);
-    }
-    if (!a->rel_h) return;
-    int at = place_of(a, p, i), r = at / a->gw, c = at % a->gw;
-    memset(w->relh, 0, (size_t)(a->gh + a->gw) * sizeof *w->relh);
-    for (int j = 0; j < a->nk; j++) {
-        int to = place_of(a, p, j);
-        w->relh[to / a->gw] += w->ds[j];
-        w->relw[to % a->gw] += w->ds[j];
-    }
-    for (int y = 0; y < a->gh; y++) {
-        size_t row = (size_t)(r - y + a->gh - 1) * a->d;
-        axpy(dq, w->relh[y], a->rel_h + row, a->d);
-        axpy(w->drel_h + row, w->relh[y], q, a->d);
-    }
-    for (int x = 0; x < a->gw; x++) {
-        size_t row = (size_t)(c - x + a->gw - 1) * a->d;
-        axpy(dq, w->relw[x], a->rel_w + row, a->d);
-        axpy(w->drel_w + row, w->relw[x], q, a->d);
-    }
-}
-
-static void pair_backward(float *dq, float *dk, float *dv, const float *dout, const float *out,
-                          const float *lse, const float *q, const float *k, const float *v,
-                          const mg_attn *a, work *w, int p, int h)
-{
-    size_t head = (size_t)h * a->d, bytes = (size_t)a->d * sizeof(float);
-
-    for (int j = 0; j < a->nk; j++) {
-        int row = key_row(a, p, j);
-
-        if (row < 0) continue;
-        memset(dk + (size_t)row * a->k_stride + head, 0, bytes);
-        memset(dv + (size_t)row * a->v_stride + head, 0, bytes);
-    }
-    for (int i = 0; i < a->nq; i++) {
-        int row = query_row(a, p, i);
-
-        if (row < 0) continue;
-        const float *qi = q + (size_t)row * a->q_stride + head;
-        const float *doi = dout + (size_t)row * a->o_stride + head;
-        float D = dot(doi, out + (size_t)row * a->o_stride + head, a->d);
-        float L = lse[((size_t)p * a->heads + h) * a->nq + i];
-
-        scores(w, qi, k, a, p, h, i);
-        for (int j = 0; j < a->nk; j++) {
-            int to = key_row(a, p, j);
-            float e = expf(w->p[j] - L);
-
-            w->ds[j] = e * (dot(doi, key(v, a->v_pad, a->v_stride, a, p, h, j), a->d) - D);
-            axpy((to < 0 ? w->dv_pad : dv + (size_t)to * a->v_stride) + head, e, doi, a->d);
+        start_worker(&me, a, kern, &t, all, thread);
+        for (long i = tasks * thread / threads; i < tasks * (thread + 1) / threads; i++) {
+            int pair = (int)(i / blocks);
+            enter(&me, k, v, pair / a->heads, pair % a->heads);
+            forward_block(&me, out, lse, q, (int)(i % blocks) * kern->attn_queries);
         }
-        memset(dq + (size_t)row * a->q_stride + head, 0, bytes);
-        scores_backward(dq + (size_t)row * a->q_stride + head, dk, qi, k, a, w, p, h, i);
     }
 }
 
-static void add_to(float *to, const float *from, size_t n)
+// The arrays of one backward call.
+typedef struct {
+    float *dq, *dk, *dv;
+    const float *dout, *out, *lse, *q, *k, *v;
+} backward_arrays;
+
+static void backward_block(worker *k, const backward_arrays *x, int q0)
 {
-    if (to)
-        for (size_t i = 0; i < n; i++) to[i] += from[i];
+    const mg_attn *a = k->a;
+    attn_work *w = &k->w;
+    size_t at = (size_t)k->head * a->d;
+    const int32_t *rows = k->rows + q0;
+
+    take_queries(k, x->q, q0);
+    k->kern->attn_gather(w->O, x->out + at, NULL, rows, 0, a->o_stride, w->n, w->d, w->dp);
+    k->kern->attn_gather(w->dO, x->dout + at, NULL, rows, 0, a->o_stride, w->n, w->d, w->dp);
+    for (int i = 0; i < w->n; i++) w->lse[i] = x->lse[lse_at(k, q0 + i)];
+    k->kern->attn_backward(w);
+    k->kern->attn_scatter(x->dq + at, NULL, rows, 0, a->q_stride, w->dQ, w->n, w->d, w->dp, 1);
+}
+
+static void backward_pair(worker *k, const backward_arrays *x, const sums *s, int pair)
+{
+    const mg_attn *a = k->a;
+    attn_work *w = &k->w;
+    int problem = pair / a->heads, head = pair % a->heads;
+    size_t at = (size_t)head * a->d, first = (size_t)problem * a->nk;
+    const int32_t *krow = a->krow ? a->krow + first : NULL;
+
+    enter(k, x->k, x->v, problem, head);
+    memset(w->dK, 0, (size_t)a->nk * w->dp * sizeof *w->dK);
+    memset(w->dV, 0, (size_t)a->nk * w->dp * sizeof *w->dV);
+    for (int q0 = 0; q0 < k->count; q0 += k->kern->attn_queries) backward_block(k, x, q0);
+    k->kern->attn_scatter(x->dk + at, s->dk_pad + at, krow, first, a->k_stride, w->dK, a->nk, a->d,
+                          w->dp, a->scale);
+    k->kern->attn_scatter(x->dv + at, s->dv_pad + at, krow, first, a->v_stride, w->dV, a->nk, a->d,
+                          w->dp, 1);
+}
+
+static void add_rows(float *to, const float *from, size_t rows, int d, int dp)
+{
+    if (!to) return;
+    for (size_t r = 0; r < rows; r++)
+        for (int c = 0; c < d; c++) to[r * d + c] += from[r * dp + c];
 }
 
 void mg_attn_backward(float *dq, float *dk, float *dv, float *dk_pad, float *dv_pad, float *drel_h,
@@ -223,24 +304,39 @@ void mg_attn_backward(float *dq, float *dk, float *dv, float *dk_pad, float *dv_
                       const float *q, const float *k, const float *v, const mg_attn *a,
                       float *scratch)
 {
-    size_t width = (size_t)a->heads * a->d, each = thread_floats(a);
-    int threads = omp_in_parallel() ? 1 : omp_get_max_threads();
+    const mg_kernels *kern = mg_kernels_get();
+    const backward_arrays x = {dq, dk, dv, dout, out, lse, q, k, v};
+    int threads = threads_now(), pairs = a->problems * a->heads, dp = round_up(a->d);
+    int slots = pairs < SLOTS ? pairs : SLOTS;
+    pool all = pool_of(scratch), behind = all;
+    worker counted;
+    sums s[SLOTS];
 
-    for (int t = 0; t < threads; t++) {
-        work w = place(a, scratch + t * each);
-        memset(w.dk_pad, 0, shared_floats(a) * sizeof(float));
+    place_worker(&counted, a, &behind);
+    behind.used *= (size_t)threads;
+    tables t = fill_tables(a, kern, &behind);
+    for (int i = 0; i < slots; i++) {
+        size_t before = behind.used;
+        s[i] = place_sums(a, &behind);
+        memset(behind.base + before, 0, s[i].floats * sizeof(float));
     }
 #pragma omp parallel for schedule(static) num_threads(threads)
-    for (int pair = 0; pair < a->problems * a->heads; pair++) {
-        work w = place(a, scratch + (size_t)omp_get_thread_num() * each);
+    for (int thread = 0; thread < threads; thread++) {
+        worker me;
 
-        pair_backward(dq, dk, dv, dout, out, lse, q, k, v, a, &w, pair / a->heads, pair % a->heads);
+        start_worker(&me, a, kern, &t, all, thread);
+        for (int i = slots * thread / threads; i < slots * (thread + 1) / threads; i++) {
+            me.w.drel_h = drel_h ? s[i].drel_h : NULL;
+            me.w.drel_w = drel_w ? s[i].drel_w : NULL;
+            for (int pair = (int)((long)pairs * i / slots);
+                 pair < (int)((long)pairs * (i + 1) / slots); pair++)
+                backward_pair(&me, &x, &s[i], pair);
+        }
     }
-    for (int t = 0; t < threads; t++) {
-        work w = place(a, scratch + t * each);
-        add_to(dk_pad, w.dk_pad, width);
-        add_to(dv_pad, w.dv_pad, width);
-        add_to(drel_h, w.drel_h, table_h(a));
-        add_to(drel_w, w.drel_w, table_w(a));
+    for (int i = 0; i < slots; i++) {
+        add_rows(a->k_pad ? dk_pad : NULL, s[i].dk_pad, 1, a->heads * a->d, 0);
+        add_rows(a->v_pad ? dv_pad : NULL, s[i].dv_pad, 1, a->heads * a->d, 0);
+        add_rows(drel_h, s[i].drel_h, table_rows(a->gh), a->d, dp);
+        add_rows(drel_w, s[i].drel_w, table_rows(a->gw), a->d, dp);
     }
 }

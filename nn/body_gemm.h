@@ -10,44 +10,6 @@ enum { NV = 2 };
 #endif
 enum { PANEL = NV * W };
 
-// Rows and columns exchanged in a W x W block: to[c][r] = from[r][c], r < rows, c < cols; zeros
-// where there is no row.
-INLINE void transpose_part(float *to, int ld_to, const float *from, int ld_from, int rows, int cols)
-{
-    for (int c = 0; c < cols; c++) {
-        for (int r = 0; r < rows; r++) to[(size_t)c * ld_to + r] = from[(size_t)r * ld_from + c];
-        for (int r = rows; r < W; r++) to[(size_t)c * ld_to + r] = 0;
-    }
-}
-
-// The same for a whole block, in registers: log2(W) rounds of exchanging halves.
-INLINE void transpose_block(float *to, int ld_to, const float *from, int ld_from)
-{
-    vec x[W], y[W];
-
-#pragma GCC unroll 16
-    for (int r = 0; r < W; r++) x[r] = load(from + (size_t)r * ld_from);
-#pragma GCC unroll 4
-    for (int half = W / 2; half >= 1; half /= 2) {
-        ivec low, high;
-#pragma GCC unroll 16
-        for (int i = 0; i < W; i++) {
-            low[i] = i & half ? (i - half) + W : i;
-            high[i] = i & half ? i + W : i + half;
-        }
-#pragma GCC unroll 16
-        for (int r = 0; r < W; r++) {
-            if (r & half) continue;
-            y[r] = __builtin_shuffle(x[r], x[r + half], low);
-            y[r + half] = __builtin_shuffle(x[r], x[r + half], high);
-        }
-#pragma GCC unroll 16
-        for (int r = 0; r < W; r++) x[r] = y[r];
-    }
-#pragma GCC unroll 16
-    for (int r = 0; r < W; r++) store(to + (size_t)r * ld_to, x[r]);
-}
-
 // One panel of `cols` columns from B stored [N, K].
 static void pack_transposed(float *to, const float *B, int ldb, int cols, int K)
 {

@@ -34,6 +34,39 @@ typedef struct {
     int lda, tiles;
 } gemm_ahead;
 
+// --- attention (body_attention.h) -----------------------------------------------------------------
+
+enum {
+    ATTN_QUERIES = 64, // largest block of queries
+    ATTN_KEYS = 120,   // largest block of keys; a multiple of 12
+};
+
+// One thread's work on one problem and head. dp is d rounded up to ATTN_ROUND, zeros behind d.
+typedef struct {
+    int d, dp, nk;
+    float scale;
+    int gh, gw; // grid of relative positions, 0 for none
+    // Of the problem and head.
+    float *K, *V, *dK, *dV;     // [nk, dp]; the gradients are added to, without scale
+    const int32_t *y, *x;       // [nk] place of each key
+    const float *rel_h, *rel_w; // [2 gh - 1, dp], [2 gw - 1, dp]
+    float *drel_h, *drel_w;     // the same, added to; may be NULL
+    // Of the block of queries.
+    int n;
+    int32_t qy[ATTN_QUERIES], qx[ATTN_QUERIES]; // place of each query
+    float *Q, *O, *dO, *dQ;                     // [n, dp]
+    float lse[ATTN_QUERIES];                    // base 2
+    // Scratch of the kernels, queries last.
+    float *Qt, *dOt;                    // [dp, queries]
+    float *S, *dS;                      // [keys, queries]
+    float *relh, *relw, *drelh, *drelw; // [gh or gw, queries]
+    float *table_product;               // [2 max(gh, gw) - 1, queries]
+    float top[ATTN_QUERIES], sum[ATTN_QUERIES], base[ATTN_QUERIES], minus_D[ATTN_QUERIES];
+    float nothing[ATTN_QUERIES];
+} attn_work;
+
+enum { ATTN_ROUND = 16 };
+
 typedef struct {
     const char *name;
     int panel; // columns of a packed panel of B
@@ -46,6 +79,18 @@ typedef struct {
     // One block: A natural with leading dimension lda, or packed (lda 0).
     void (*gemm_block)(const gemm_result *to, const float *A, int lda, const float *packed_b, int M,
                        int N, int K, const gemm_ahead *ahead);
+
+    int attn_queries; // of a block
+    // O and lse from Q, K, V; and dQ, dK, dV, drel_h, drel_w from Q, K, V, O, lse, dO.
+    void (*attn_forward)(attn_work *w);
+    void (*attn_backward)(attn_work *w);
+    void (*attn_gather)(float *to, const float *from, const float *pad, const int32_t *rows,
+                        size_t first, int stride, int n, int d, int dp);
+    void (*attn_scatter)(float *to, float *pad_sum, const int32_t *rows, size_t first, int stride,
+                         const float *from, int n, int d, int dp, float factor);
+
+    void (*gelu_forward)(float *out, const float *inp, size_t n);
+    void (*gelu_backward)(float *dinp, const float *dout, const float *inp, size_t n);
 } mg_kernels;
 
 // The best version for this processor, or the one set by mg_kernels_use.

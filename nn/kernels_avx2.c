@@ -4,9 +4,13 @@
 
 #include "nn/kernels.h"
 
+#include <math.h>
+
 #define W 8
 #include "nn/simd.h"
 
+#include "nn/body_attention.h"
+#include "nn/body_gelu.h"
 #include "nn/body_gemm.h"
 
 const mg_kernels mg_kernels_avx2 = {
@@ -15,5 +19,12 @@ const mg_kernels mg_kernels_avx2 = {
     .gemm_pack_b = gemm_pack_b,
     .gemm_pack_a = gemm_pack_a,
     .gemm_block = gemm_block,
+    .attn_queries = QUERIES,
+    .attn_forward = attn_forward,
+    .attn_backward = attn_backward,
+    .attn_gather = attn_gather,
+    .attn_scatter = attn_scatter,
+    .gelu_forward = gelu_forward,
+    .gelu_backward = gelu_backward,
 };
 #endif

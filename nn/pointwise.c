@@ -2,24 +2,39 @@
 //   GELU(x) = x Phi(x),  GELU'(x) = Phi(x) + x phi(x),  Phi and phi of the standard normal
 #include "nn/nn.h"
 
-#include <math.h>
+#include <omp.h>
+
+#include "nn/kernels.h"
 
 enum { SMALL = 16384 }; // fewer elements than this stay in one thread
 
+// Piece `t` of `pieces` of n elements, cut at multiples of 64.
+static size_t cut(size_t n, int t, int pieces)
+{
+    return t == pieces ? n : n / 64 * (size_t)t / (size_t)pieces * 64;
+}
+
 void mg_gelu_forward(float *out, const float *inp, size_t n)
 {
-#pragma omp parallel for schedule(static) if (n > SMALL)
-    for (size_t i = 0; i < n; i++) out[i] = 0.5f * inp[i] * (1 + erff(inp[i] * 0.70710678f));
+    const mg_kernels *kern = mg_kernels_get();
+
+#pragma omp parallel if (n > SMALL)
+    {
+        int t = omp_get_thread_num(), pieces = omp_get_num_threads();
+        size_t lo = cut(n, t, pieces), hi = cut(n, t + 1, pieces);
+        kern->gelu_forward(out + lo, inp + lo, hi - lo);
+    }
 }
 
 void mg_gelu_backward(float *dinp, const float *dout, const float *inp, size_t n)
 {
-#pragma omp parallel for schedule(static) if (n > SMALL)
-    for (size_t i = 0; i < n; i++) {
-        float x = inp[i];
-        float phi = 0.39894228f * expf(-0.5f * x * x);
+    const mg_kernels *kern = mg_kernels_get();
 
-        dinp[i] = dout[i] * (0.5f * (1 + erff(x * 0.70710678f)) + x * phi);
+#pragma omp parallel if (n > SMALL)
+    {
+        int t = omp_get_thread_num(), pieces = omp_get_num_threads();
+        size_t lo = cut(n, t, pieces), hi = cut(n, t + 1, pieces);
+        kern->gelu_backward(dinp + lo, dout + lo, inp + lo, hi - lo);
     }
 }
 

@@ -8,6 +8,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
 #define INLINE static inline __attribute__((always_inline))
 
 typedef float vec __attribute__((vector_size(4 * W)));
@@ -45,6 +49,74 @@ INLINE void store_part(float *p, vec x, int n)
 
     store(lane, x);
     memcpy(p, lane, (size_t)n * sizeof(float));
+}
+
+// Lane by lane the larger one; y where one is not a number.
+INLINE vec max_of(vec x, vec y)
+{
+#if W == 16 && defined __AVX512F__
+    return (vec)_mm512_max_ps((__m512)x, (__m512)y);
+#elif W == 8 && defined __AVX2__
+    return (vec)_mm256_max_ps((__m256)x, (__m256)y);
+#else
+    ivec larger = x > y;
+    return (vec)(((ivec)x & larger) | ((ivec)y & ~larger));
+#endif
+}
+
+// 2^x for x <= 127 with relative error 2e-7 (kernels.md section 2); 2^-126 below -126.
+//   n = round(x), f = x - n in [-1/2, 1/2]: a polynomial of 2^f, then n onto the exponent bits
+INLINE vec exp2_of(vec x)
+{
+    const vec magic = splat(12582912.0f); // 1.5 * 2^23: the sum's low bits are n
+
+    x = max_of(splat(-126), x);
+    vec shifted = x + magic, f = x - (shifted - magic);
+    vec p = splat(0.00132647271f);
+    p = p * f + 0.00967151264f;
+    p = p * f + 0.0555073374f;
+    p = p * f + 0.240222421f;
+    p = p * f + 0.693146978f;
+    p = p * f + 1.0f;
+    return (vec)(((ivec)shifted << 23) + (ivec)p);
+}
+
+// Rows and columns exchanged in a W x W block: to[c][r] = from[r][c], r < rows, c < cols; zeros
+// where there is no row.
+INLINE void transpose_part(float *to, int ld_to, const float *from, int ld_from, int rows, int cols)
+{
+    for (int c = 0; c < cols; c++) {
+        for (int r = 0; r < rows; r++) to[(size_t)c * ld_to + r] = from[(size_t)r * ld_from + c];
+        for (int r = rows; r < W; r++) to[(size_t)c * ld_to + r] = 0;
+    }
+}
+
+// The same for a whole block, in registers: log2(W) rounds of exchanging halves.
+INLINE void transpose_block(float *to, int ld_to, const float *from, int ld_from)
+{
+    vec x[W], y[W];
+
+#pragma GCC unroll 16
+    for (int r = 0; r < W; r++) x[r] = load(from + (size_t)r * ld_from);
+#pragma GCC unroll 4
+    for (int half = W / 2; half >= 1; half /= 2) {
+        ivec low, high;
+#pragma GCC unroll 16
+        for (int i = 0; i < W; i++) {
+            low[i] = i & half ? (i - half) + W : i;
+            high[i] = i & half ? i + W : i + half;
+        }
+#pragma GCC unroll 16
+        for (int r = 0; r < W; r++) {
+            if (r & half) continue;
+            y[r] = __builtin_shuffle(x[r], x[r + half], low);
+            y[r + half] = __builtin_shuffle(x[r], x[r + half], high);
+        }
+#pragma GCC unroll 16
+        for (int r = 0; r < W; r++) x[r] = y[r];
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < W; r++) store(to + (size_t)r * ld_to, x[r]);
 }
 
 #endif

@@ -140,7 +140,7 @@ static mg_status run_clicks(mg_evaluator *e, mg_eval_target *t)
     bool stopped = false;
     char name[24];
 
-    if (p->curve) last = MG_EVAL_MAX_CLICKS;
+    if (p->curve) last = t->curve = MG_EVAL_MAX_CLICKS;
     memset(e->pred, 0, (size_t)e->height * e->width);
     mg_seg_session_reset(e->session);
     for (int k = 1; k <= last; k++) {
@@ -156,7 +156,8 @@ static mg_status run_clicks(mg_evaluator *e, mg_eval_target *t)
         mg_metric overlap;
         mg_target target = target_of(e, e->pred);
         mg_metric_overlap(&target, &overlap);
-        t->iou_curve[k - 1] = stopped ? NAN : overlap.iou;
+        t->dice_after[k - 1] = stopped ? NAN : overlap.dice;
+        t->iou_after[k - 1] = stopped ? NAN : overlap.iou;
         if (!is_wanted(p, k)) continue;
         snprintf(name, sizeof name, k == 1 ? "%d click" : "%d clicks", k);
         MG_TRY(add_row(e, t, name, t->click_count));

@@ -15,7 +15,7 @@ typedef struct {
     bool box;          // protocol "box": the tight box alone
     bool other_object; // protocol "other object": the centre click of another class, scored against
                        // this one (a model that follows the click scores near 0)
-    bool curve;        // run all 20 clicks and keep the IoU after each
+    bool curve;        // run all 20 clicks and keep Dice and IoU after each
     bool components;   // click rule 4.2 instead of 4.1
     bool empty_is_one; // both masks empty count as perfect
     double tolerance[MG_MAX_TOLERANCES];
@@ -35,8 +35,10 @@ typedef struct {
     int class_number;
     int rows;
     mg_eval_row row[MG_EVAL_MAX_ROWS];
-    double iou_curve[MG_EVAL_MAX_CLICKS]; // NaN behind an early stop; only with plan->curve
-    const uint8_t *gt, *mask;             // [height, width] reference, and result of the last row
+    double dice_after[MG_EVAL_MAX_CLICKS],
+        iou_after[MG_EVAL_MAX_CLICKS]; // NaN behind an early stop
+    int curve;                         // entries of the two
+    const uint8_t *gt, *mask;          // [height, width] reference, and result of the last row
     int height, width;
     mg_click click[MG_EVAL_MAX_CLICKS]; // of the longest protocol
     int click_count;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "datasets/cmd.h"
+#include "finetune/cmd.h"
 #include "runtime/cli.h"
 #include "runtime/cmd_doctor.h"
 #include "shard/cmd.h"
@@ -17,6 +18,10 @@ static const mg_command commands[] = {
      "", mg_cmd_shard_options},
     {"inspect", mg_cmd_inspect, 0, "describe and verify a shard set, shard, checkpoint or run",
      "PATH", mg_cmd_inspect_options},
+    {"finetune", mg_cmd_finetune, MG_USES_MPI | MG_STOPS, "train a promptable segmentation model with simulated clicks and boxes",
+     "", mg_cmd_finetune_options},
+    {"evaluate", mg_cmd_evaluate, MG_USES_MPI | MG_STOPS, "score a model on held-out cases",
+     "", mg_cmd_evaluate_options},
     {"doctor", mg_cmd_doctor, MG_USES_MPI, "look at ranks, threads, libraries, files, and what is wrong with them",
      "", NULL},
     {0},

@@ -5,7 +5,10 @@
 
 #include "datasets/cmd.h"
 #include "datasets/dataset.h"
+#include "runtime/fsys.h"
 #include "runtime/log.h"
+#include "runtime/mem.h"
+#include "runtime/run.h"
 
 typedef struct {
     char *dataset, *out;
@@ -62,6 +65,21 @@ static mg_status write_range(const mg_args *args, const settings *cfg, mg_phanto
     return set->phantom(&order);
 }
 
+// A mark by which packing, and everything after it, knows that no patient is behind the pictures.
+static mg_status leave_mark(const mg_comm *world, const settings *cfg)
+{
+    mg_status st = MG_OK;
+
+    if (mg_comm_rank(world) == 0) {
+        char *path = mg_path_join(cfg->out, "PHANTOM");
+        char *text = mg_sprintf("synthetic data made by: %s\n", mg_command_line());
+        st = path && text ? mg_write_file(path, text, strlen(text))
+                          : MG_FAIL(MG_ERR_MEMORY, "cannot allocate the mark of a phantom");
+        mg_free(path), mg_free(text);
+    }
+    return mg_comm_agree(world, st);
+}
+
 mg_status mg_cmd_phantom(const mg_args *args)
 {
     settings cfg;
@@ -71,6 +89,7 @@ mg_status mg_cmd_phantom(const mg_args *args)
 
     MG_TRY(mg_args_load(args, &group, 1));
     mg_status st = mg_comm_agree(args->world, write_range(args, &cfg, &report));
+    if (!st) st = leave_mark(args->world, &cfg);
     if (!st) {
         for (size_t i = 0; i < report.planted.count; i++)
             mg_info("planted %s", report.planted.item[i]);

@@ -261,7 +261,6 @@ mg_status mg_cmd_evaluate(const mg_args *args)
                      s.model[0] ? "folder for the scores" : "run folder of finetune");
     st = mg_comm_agree(args->world, st);
     if (!st) {
-        mg_stop_install();
         yaml = mg_config_echo(&group, 1);
         st = evaluate(&e, yaml);
     }

@@ -62,7 +62,6 @@ mg_status mg_cmd_finetune(const mg_args *args)
         st = MG_FAIL(MG_ERR_CONFIG, "train.out is not set, expected a run folder");
     st = mg_comm_agree(args->world, st);
     if (!st) st = mg_comm_agree(args->world, mg_train_check(args->world, &c.train));
-    if (!st) mg_stop_install();
     if (!st) st = make_model(args->world, &c, &model);
     if (!st) st = mg_source_open(args->world, &c.data, &reader);
     if (!st) st = mg_comm_agree(args->world, mg_seg_data_open(reader, &model, &c, &data));

@@ -90,7 +90,6 @@ mg_status mg_cmd_pretrain(const mg_args *args)
         st = MG_FAIL(MG_ERR_CONFIG, "train.out is not set, expected a run folder");
     st = mg_comm_agree(args->world, st);
     if (!st) st = mg_comm_agree(args->world, mg_train_check(args->world, &s.train));
-    if (!st) mg_stop_install();
     if (!st) st = mg_source_open(args->world, &s.data, &reader);
     if (!st) {
         yaml = mg_config_echo(&group, 1);

@@ -488,6 +488,8 @@ void mg_stop_install(void)
 {
     struct sigaction act = {.sa_handler = raise_stop, .sa_flags = SA_RESTART};
 
+    stop_raised = 0;
+
     sigaction(SIGTERM, &act, NULL);
     sigaction(SIGUSR1, &act, NULL);
     act.sa_flags |= SA_RESETHAND; // the second one is not caught

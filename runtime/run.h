@@ -45,7 +45,7 @@ void mg_run_command_line(int argc, char **argv);
 const char *mg_command_line(void);
 
 // SIGTERM, SIGUSR1 and the first SIGINT raise a flag; a second SIGINT ends the process at once.
-// Installed by main for commands with MG_STOPS.
+// Installed by main for commands with MG_STOPS; lowers the flag.
 void mg_stop_install(void);
 bool mg_stop_raised(void); // on this rank
 // Collective on `world`: true on all ranks if it was raised on any.

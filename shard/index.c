@@ -21,6 +21,8 @@ static mg_status find_paths(mg_index *index, const char *set)
     bool folder = mg_path_is_dir(set);
 
     index->dir = folder ? mg_strdup(set) : mg_path_dir(set);
+    for (size_t n = index->dir ? strlen(index->dir) : 0; n > 1 && index->dir[n - 1] == '/'; n--)
+        index->dir[n - 1] = '\0'; // the folder's name is the set's
     index->path = folder ? mg_path_join(set, "index.json") : mg_strdup(set);
     MG_CHECK(index->dir && index->path, MG_ERR_MEMORY, "cannot allocate the name of an index");
     MG_CHECK(mg_path_is_file(index->path), MG_ERR_IO,
@@ -58,6 +60,7 @@ static mg_status read_index(mg_index *index, const char *set)
     index->dataset = mg_json_text(mg_json_get(index->json, "dataset"));
     index->content = mg_json_text(mg_json_get(index->json, "content"));
     index->items = mg_json_int(mg_json_get(index->json, "items"), -1);
+    index->phantom = mg_json_bool(mg_json_get(index->json, "phantom"), false);
     const mg_json *shards = mg_json_get(index->json, "shards");
     MG_CHECK(index->dataset && index->content && index->items >= 0 && mg_json_is_array(shards),
              MG_ERR_FORMAT, "'%s' lacks dataset, content, items or shards", index->path);

@@ -3,6 +3,7 @@
 #ifndef MG_SHARD_INDEX_H
 #define MG_SHARD_INDEX_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "runtime/err.h"
@@ -21,6 +22,7 @@ typedef struct {
     mg_json *json;
     const char *dataset, *content; // borrowed from `json`
     int64_t items;                 // without duplicates
+    bool phantom;                  // made by `medgraft phantom`
     mg_index_shard *shard;
     int64_t shards;
 } mg_index;

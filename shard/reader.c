@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "runtime/fsys.h"
 #include "runtime/mem.h"
 #include "shard/index.h"
 #include "shard/shard.h"
@@ -23,6 +24,7 @@ typedef struct {
 typedef struct {
     mg_shard_file *shard;
     char *set;
+    bool phantom;
     mg_pool text[MG_ITEM_TEXTS];
     int64_t *area;
 } source;
@@ -103,6 +105,7 @@ static void fill_item(mg_shard_item *item, const source *from, const mg_row *row
         .classes = row->classes,
         .area = no_area,
         .labelled = labelled,
+        .phantom = from->phantom,
         .hash = row->hash,
     };
 }
@@ -172,7 +175,7 @@ static mg_status add_shard(mg_reader *r, const mg_index *index, const mg_index_s
     int32_t file = r->sources;
     source *from = &r->source[r->sources++];
 
-    *from = (source){.set = mg_strdup(index->dataset)};
+    *from = (source){.set = mg_strdup(mg_path_base(index->dir)), .phantom = index->phantom};
     MG_CHECK(from->set, MG_ERR_MEMORY, "cannot allocate the name of a set");
     MG_TRY(mg_shard_file_open(entry->path, &from->shard));
     MG_CHECK(!strcmp(from->shard->head.table, entry->table) &&

@@ -28,6 +28,7 @@ typedef struct {
     uint16_t classes;    // bit c-1: class c is present in the label; 0 without label
     const int64_t *area; // [MG_SHARD_CLASSES] cells of class c at [c - 1], on the stored grid
     bool labelled;
+    bool phantom;    // made by `medgraft phantom`
     mg_hash128 hash; // of the decoded pixels
 } mg_shard_item;
 

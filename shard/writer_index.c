@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "runtime/fsys.h"
 #include "runtime/mem.h"
 #include "runtime/run.h"
 #include "shard/index.h"
@@ -185,6 +186,16 @@ static mg_json *splits_json(const gathered *g)
     return splits;
 }
 
+// `medgraft phantom` leaves a mark in the folders it writes.
+static bool is_phantom(const char *root)
+{
+    char *mark = mg_path_join(root, "PHANTOM");
+    bool found = mark && mg_path_is_file(mark);
+
+    mg_free(mark);
+    return found;
+}
+
 // Moves the lists of `g` into the index.
 static mg_json *index_json(const mg_pack_job *job, gathered *g, const char *content)
 {
@@ -197,6 +208,7 @@ static mg_json *index_json(const mg_pack_job *job, gathered *g, const char *cont
     mg_json_put_text(index, "command", mg_command_line());
     mg_json_put_text(index, "dataset", job->order->set->name);
     mg_json_put_text(index, "content", content);
+    mg_json_put_bool(index, "phantom", is_phantom(job->order->root));
     mg_json_put_text(index, "settings", job->settings);
     mg_json_put(index, "options", options_json(job));
     for (int c = 0; c < scan->classes; c++) mg_json_append_text(classes, scan->class_name[c]);

@@ -16,7 +16,7 @@
 #include "shard/writer.h"
 
 static mg_comm *world;
-static size_t live; // blocks of the communicator
+static size_t live;  // blocks of the communicator
 static char *folder; // of this test, the same on all ranks
 
 // --- a data set made of numbers ---------------------------------------------------------------------
@@ -198,7 +198,7 @@ static void items_come_back(void **state)
         toy_size(i, &h, &w);
         CHECK(!is_left_out(i));
         CHECK(item->full_height == h && item->full_width == w && item->depth == 1);
-        CHECK(!strcmp(item->set, "toy") && !strcmp(item->modality, "US"));
+        CHECK(!item->phantom && !strcmp(item->set, "set") && !strcmp(item->modality, "US"));
         CHECK(atoi(item->patient + 1) == i / 2 && item->labelled == (i % 2 == 1));
         if (i == LARGE) continue;
         OK(mg_reader_read(r, k, 0, 1, pixels, item->labelled ? label : NULL));

@@ -580,6 +580,21 @@ mg_status mg_h5_write_texts(mg_h5 *file, const char *name, const char *const *te
 
 // --- texts ------------------------------------------------------------------------------------------
 
+void mg_h5_allow_variable_texts(mg_h5 *file)
+{
+    file->variable_texts = true;
+}
+
+mg_status h5_check_text(const mg_h5 *file, const char *name, hid_t type)
+{
+    MG_CHECK(H5Tget_class(type) == H5T_STRING, MG_ERR_FORMAT, "'%s' in '%s' does not hold texts",
+             name, file->path);
+    MG_CHECK(file->variable_texts || H5Tis_variable_str(type) == 0, MG_ERR_FORMAT,
+             "'%s' in '%s' holds texts of variable length, expected a fixed length", name,
+             file->path);
+    return MG_OK;
+}
+
 mg_status h5_copy_texts(const char *raw, hid_t type, int64_t count, char **text)
 {
     bool variable = H5Tis_variable_str(type) > 0;
@@ -613,10 +628,8 @@ mg_status mg_h5_load_texts(const mg_h5 *file, const char *name, char ***text, in
     MG_TRY(h5_open_array(file, name, &array, NULL));
     hid_t type = H5Dget_type(array), space = H5Dget_space(array);
     hssize_t n = H5Sget_simple_extent_npoints(space);
-    if (H5Tget_class(type) != H5T_STRING || n < 0) {
-        st = MG_FAIL(MG_ERR_FORMAT, "'%s' in '%s' does not hold texts", name, file->path);
-        goto done;
-    }
+    st = h5_check_text(file, name, type);
+    if (st) goto done;
     raw = mg_calloc((size_t)n + 1, H5Tget_size(type));
     list = mg_calloc((size_t)n + 1, sizeof *list);
     if (!raw || !list) {

@@ -32,6 +32,9 @@ typedef struct {
 } mg_h5_info;
 
 mg_status mg_h5_open(const char *path, mg_h5 **file); // read-only, locking off; MG_ERR_IO, _FORMAT
+// Texts of variable length are refused unless this is called: HDF5 keeps them in a heap without
+// checksum, and the library can crash when that is damaged. Not for files from strangers.
+void mg_h5_allow_variable_texts(mg_h5 *file);
 mg_status mg_h5_create(const char *path, mg_h5 **file); // truncates
 // Close. MG_ERR_IO if anything that was written before did not reach the file (a full disk); the
 // handle is gone in any case.
@@ -55,7 +58,8 @@ mg_status mg_h5_write(mg_h5 *file, const char *name, mg_dtype type, const void *
 
 // UTF-8 texts as a one-dimensional array, all as long as the longest.
 mg_status mg_h5_write_texts(mg_h5 *file, const char *name, const char *const *text, int64_t count);
-// *text: array of mg_free'able texts, itself released with mg_free. Also reads variable-length texts.
+// *text: array of mg_free'able texts, itself released with mg_free. Also
+// reads variable-length texts if they are allowed.
 mg_status mg_h5_load_texts(const mg_h5 *file, const char *name, char ***text, int64_t *count);
 
 // Attributes of an object ("" or "/" is the root). Lists of int64 and double, texts. An unsigned

@@ -131,10 +131,11 @@ mg_status mg_h5_attr_text(const mg_h5 *file, const char *object, const char *nam
     *value = NULL;
     MG_TRY(open_attr(file, object, name, &attr, &type, &n));
     bool variable = H5Tis_variable_str(type) > 0;
-    if (H5Tget_class(type) != H5T_STRING || n != 1) {
-        st = MG_FAIL(MG_ERR_FORMAT, "attribute '%s' of '%s' is no text", name, file->path);
-        goto done;
-    }
+    st = h5_check_text(file, name, type);
+    if (!st && n != 1)
+        st = MG_FAIL(MG_ERR_FORMAT, "attribute '%s' of '%s' has %lld values, expected 1", name,
+                     file->path, (long long)n);
+    if (st) goto done;
     raw = mg_calloc(1, H5Tget_size(type));
     if (!raw) {
         st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate attribute '%s' of '%s'", name, file->path);

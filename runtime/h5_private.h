@@ -19,9 +19,10 @@ struct mg_h5 {
     hid_t id;
     char *path;
     bool writing;
-    int64_t bytes;    // size of the file when it was opened for reading
-    h5_io *io;        // outlives the library's handle
-    hid_t open_array; // of mg_h5_write_chunk, with its name; invalid and NULL if there is none
+    bool variable_texts; // may be read
+    int64_t bytes;       // size of the file when it was opened for reading
+    h5_io *io;           // outlives the library's handle
+    hid_t open_array;    // of mg_h5_write_chunk, with its name; invalid and NULL if there is none
     char *open_name;
 };
 
@@ -54,6 +55,9 @@ hid_t h5_text_type(size_t bytes);
 // Type of numbers; false if the type is no number of at most 64 bits.
 bool h5_number_type(hid_t type, mg_dtype *out);
 hid_t h5_native_type(mg_dtype type); // borrowed
+
+// Refuse what is no text, or a text of variable length in a file that may be from a stranger.
+mg_status h5_check_text(const mg_h5 *file, const char *name, hid_t type);
 
 // Copy `count` texts out of library memory of a text type (variable or fixed length).
 // On failure everything is released.

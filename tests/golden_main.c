@@ -207,7 +207,9 @@ static int run_file(const char *path, int *failed)
     char *kind = NULL;
     int ran = 0;
 
-    if (mg_h5_open(path, &g.file) || mg_h5_attr_text(g.file, "/", "kind", &kind)) {
+    mg_status st = mg_h5_open(path, &g.file);
+    if (!st) mg_h5_allow_variable_texts(g.file);
+    if (st || mg_h5_attr_text(g.file, "/", "kind", &kind)) {
         printf("golden ? %s unreadable: %s\n", path, mg_err_message());
         mg_err_clear();
         mg_h5_close(&g.file);

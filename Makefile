@@ -38,7 +38,7 @@ GOLDEN_SRC := $(wildcard tests/golden*.c)
 GOLDEN     ?= tests/golden
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test medgraft check check-san check-long golden lint format install clean
+.PHONY: help deps demo test medgraft check check-san check-long docs golden lint format install clean
 
 
 help: ## list the targets
@@ -87,8 +87,14 @@ test: deps ## install, build, unit tests and golden files
 check-san: ## the unit tests under address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory MODE=san -j$$(nproc) check
 
-check: $(TESTS:%=$(BUILD)/tests/%) ## unit tests
+check: $(TESTS:%=$(BUILD)/tests/%) $(BUILD)/medgraft ## unit tests and command-line tests
 	@tests/run.sh $(BUILD) $(TESTS)
+	@tests/run_cli.sh $(BUILD)
+
+docs: $(BUILD)/medgraft ## write docs/config.md from the option tables
+	@mkdir -p docs
+	@$(BUILD)/medgraft --config-markdown >docs/config.md.tmp
+	@mv docs/config.md.tmp docs/config.md
 
 golden: $(BUILD)/tests/golden ## run the golden files of a folder: make golden GOLDEN=DIR
 	@OPENBLAS_NUM_THREADS=1 $(BUILD)/tests/golden $(GOLDEN)

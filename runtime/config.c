@@ -471,20 +471,12 @@ static void echo_head(FILE *out, const char *section)
     fprintf(out, "%s:\n", section);
 }
 
-// The fewest digits that read back as the same number.
 static void print_real(FILE *out, double value)
 {
-    char text[64];
+    char text[32];
 
-    if (isinf(value)) {
-        fputs(value < 0 ? "-.inf" : ".inf", out);
-        return;
-    }
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod(text, NULL) == value) break;
-    }
-    fputs(text, out);
+    if (isfinite(value)) mg_real_text(value, text);
+    fputs(isfinite(value) ? text : value < 0 ? "-.inf" : ".inf", out);
 }
 
 static void print_text(FILE *out, const char *text)
@@ -537,10 +529,7 @@ static void print_allowed(FILE *out, const mg_option *o)
     }
     fputs(kinds[o->type], out);
     if ((o->type == MG_INT || o->type == MG_REAL) && !(o->min == 0 && o->max == 0)) {
-        fputs(", ", out);
-        print_real(out, o->min);
-        fputs(" to ", out);
-        print_real(out, o->max);
+        fprintf(out, ", %.10g to %.10g", o->min, o->max);
     }
 }
 

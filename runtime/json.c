@@ -187,11 +187,62 @@ mg_status mg_json_read(const char *path, mg_json **out)
     return st;
 }
 
+void mg_real_text(double value, char *text)
+{
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(text, 29, "%.*g", digits, value);
+        if (strtod(text, NULL) == value) break;
+    }
+    if (!text[strcspn(text, ".e")]) strcat(text, ".0");
+}
+
+static void new_line(FILE *out, int level)
+{
+    if (level >= 0) fprintf(out, "\n%*s", 2 * level, "");
+}
+
+// jansson writes the texts; numbers are written here, since it would write 0.1 with 17 digits.
+// `level` is the depth of indentation, negative for one line.
+static void dump(FILE *out, const mg_json *value, int level)
+{
+    int inner = level < 0 ? level : level + 1;
+    bool is_object = json_is_object(value);
+
+    if (json_is_real(value)) {
+        char text[32];
+        mg_real_text(json_real_value(value), text);
+        fputs(text, out);
+    } else if (is_object || json_is_array(value)) {
+        size_t count = mg_json_size(value), i = 0;
+        void *at = json_object_iter((mg_json *)value); // NULL for an array
+        fputc(is_object ? '{' : '[', out);
+        for (; i < count; i++, at = json_object_iter_next((mg_json *)value, at)) {
+            if (i > 0) fputc(',', out);
+            new_line(out, inner);
+            if (is_object) {
+                mg_json *key = json_string(json_object_iter_key(at));
+                dump(out, key, inner);
+                fputs(level < 0 ? ":" : ": ", out);
+                json_decref(key);
+            }
+            dump(out, is_object ? json_object_iter_value(at) : json_array_get(value, i), inner);
+        }
+        if (count > 0) new_line(out, level);
+        fputc(is_object ? '}' : ']', out);
+    } else {
+        json_dumpf(value, out, JSON_ENCODE_ANY | JSON_COMPACT);
+    }
+}
+
 char *mg_json_dump(const mg_json *value, bool indent)
 {
-    if (!value) return NULL;
-    char *text = json_dumps(value, JSON_ENCODE_ANY | (indent ? JSON_INDENT(2) : JSON_COMPACT));
-    char *copy = text ? mg_strdup(text) : NULL;
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = value && !mg_fault() ? open_memstream(&text, &bytes) : NULL;
+
+    if (!out) return NULL;
+    dump(out, value, indent ? 0 : -1);
+    char *copy = fclose(out) == 0 ? mg_strdup(text) : NULL;
     free(text);
     return copy;
 }

@@ -52,6 +52,10 @@ const char *mg_json_member(const mg_json *object, size_t i, const mg_json **valu
 mg_status mg_json_parse(const char *text, size_t bytes, const char *name, mg_json **out);
 mg_status mg_json_read(const char *path, mg_json **out); // a whole file; also MG_ERR_IO
 
+// The fewest digits that read back as the same number, always with a point or an exponent: "0.1",
+// "3.0", "1e-07". `value` is finite; `text` has room for 32 bytes.
+void mg_real_text(double value, char *text);
+
 // One line without spaces, or indented. Caller releases with mg_free; NULL without memory.
 char *mg_json_dump(const mg_json *value, bool indent);
 mg_json *mg_json_copy(const mg_json *value); // deep

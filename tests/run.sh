@@ -12,11 +12,11 @@ for name in "$@"; do
     counts=$(sed -n '1s|^// RUN: np=\([0-9,]*\).*|\1|p' "tests/$name.c" | tr ',' ' ')
     for np in ${counts:-0}; do
         if [ "$np" = 0 ]; then
-            "$build/tests/$name" >"$log" 2>&1
+            timeout 300 "$build/tests/$name" >"$log" 2>&1
         else
             # The MPI library keeps what it allocates; our own blocks are counted by the tests.
-            ASAN_OPTIONS=detect_leaks=0 OMP_NUM_THREADS=1 mpirun --oversubscribe --bind-to none -n "$np" "$build/tests/$name" \
-                >"$log" 2>&1
+            ASAN_OPTIONS=detect_leaks=0 OMP_NUM_THREADS=1 timeout 300 mpirun --oversubscribe \
+                --bind-to none -n "$np" "$build/tests/$name" >"$log" 2>&1
         fi
         if [ $? -eq 0 ]; then
             passed=$((passed + 1))

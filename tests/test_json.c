@@ -24,7 +24,7 @@ static void test_build(void **state)
     mg_json_put(object, "list", list);
     mg_json_put_int(object, "z", 5); // replaced in its place
     char *text = mg_json_dump(object, false);
-    assert_string_equal(text, "{\"z\":5,\"a\":0.10000000000000001,\"nan\":null,\"b\":true,"
+    assert_string_equal(text, "{\"z\":5,\"a\":0.1,\"nan\":null,\"b\":true,"
                               "\"none\":null,\"list\":[1,2.5,\"x\\n\\\"\"]}");
     mg_json *again, *copy = mg_json_copy(object);
     OK(parse(text, &again));
@@ -37,6 +37,19 @@ static void test_build(void **state)
     mg_json_free(&again);
     mg_json_free(&copy);
     CHECK(object == NULL && mg_mem_live() == 0);
+}
+
+static void test_indent(void **state)
+{
+    mg_json *v;
+
+    (void)state;
+    OK(parse("{\"a\":[1,{}],\"b\":[],\"c\":3.0,\"d\":1e-7}", &v));
+    char *text = mg_json_dump(v, true);
+    assert_string_equal(text, "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": [],\n  \"c\": 3.0,\n"
+                              "  \"d\": 1e-07\n}");
+    mg_free(text);
+    mg_json_free(&v);
 }
 
 static void test_null(void **state)
@@ -106,8 +119,8 @@ static void test_latin1(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_build),   cmocka_unit_test(test_null),   cmocka_unit_test(test_read),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_latin1),
+        cmocka_unit_test(test_build), cmocka_unit_test(test_indent),  cmocka_unit_test(test_null),
+        cmocka_unit_test(test_read),  cmocka_unit_test(test_refused), cmocka_unit_test(test_latin1),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

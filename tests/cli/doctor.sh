@@ -1,0 +1,1 @@
+$MPIRUN -n 2 "$MEDGRAFT" doctor

@@ -1,0 +1,1 @@
+"$MEDGRAFT" doctor --verbose

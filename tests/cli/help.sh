@@ -1,0 +1,1 @@
+"$MEDGRAFT" --help

@@ -40,7 +40,6 @@ GOLDEN     ?= tests/golden
 .DEFAULT_GOAL := help
 .PHONY: help deps demo test medgraft check check-san check-long docs golden lint format install clean
 
-
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | sort | awk -F'\t' '{printf "%-14s %s\n", $$1, $$2}'
 

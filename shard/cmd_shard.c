@@ -71,7 +71,6 @@ static mg_status fail_unknown(const char *name)
     return MG_FAIL(MG_ERR_CONFIG, "no data set '%s'; there are: %s", name, list);
 }
 
-// Threads that HDF5's order leaves useful: as many as this rank has.
 static mg_shard_order make_order(const settings *cfg, const mg_dataset *set)
 {
     return (mg_shard_order){
@@ -79,7 +78,7 @@ static mg_shard_order make_order(const settings *cfg, const mg_dataset *set)
         .config_text = "",
         .root = cfg->root,
         .out = cfg->out,
-        .long_side = (int)(cfg->long_side < 0 ? set->long_side : cfg->long_side),
+        .long_side = (int)cfg->long_side,
         .size_mb = cfg->size_mb,
         .level = (int)cfg->level,
         .threads = omp_get_max_threads(),

@@ -15,10 +15,12 @@
 #include "shard/writer_private.h"
 
 enum {
-    TRIED = 16,       // items packed for the estimate
+    TRIED_MOST = 16,  // items packed for the estimate:
+    TRIED_OF = 64,    // one of this many
     SHARE = 16,       // at least this many shards, so that the work can be shared out,
     SHARE_ITEMS = 32, // as long as each holds this many items
-    SHARE_MB = 32     // or this many MiB
+    SHARE_MB = 32,    // or this many MiB
+    UNLABELLED_SIDE = 512
 };
 
 // --- settings and items to leave out ----------------------------------------------------------------
@@ -106,9 +108,10 @@ static mg_status try_items(const mg_comm *world, const mg_pack_job *job, int64_t
 {
     mg_status st = MG_OK;
     mg_packed_item item = {0};
-    int64_t count = job->list->scan.count, most = count < TRIED ? count : TRIED;
+    int64_t count = job->list->scan.count, most = (count + TRIED_OF - 1) / TRIED_OF;
 
     *tried = *bytes = 0;
+    if (most > TRIED_MOST) most = TRIED_MOST;
     for (int64_t k = mg_comm_rank(world); k < most && !st; k += mg_comm_size(world)) {
         st = mg_pack_item(job->order, job->list, k * count / most, &item);
         if (st || item.reason[0]) continue;
@@ -271,17 +274,30 @@ done:
     return st;
 }
 
-mg_status mg_shard_write(const mg_comm *world, const mg_shard_order *order, mg_shard_outcome *out)
+// What the order leaves to the data set: its long side, or that of unlabelled pictures where it turns
+// out to have no masks.
+static int usual_long_side(const mg_dataset *set, const mg_scan *scan)
+{
+    return set->labelled && scan->classes == 0 && set->long_side > UNLABELLED_SIDE ? UNLABELLED_SIDE
+                                                                                   : set->long_side;
+}
+
+mg_status mg_shard_write(const mg_comm *world, const mg_shard_order *given, mg_shard_outcome *out)
 {
     mg_pack_list list = {0};
-    mg_pack_job job = {.order = order, .list = &list};
+    mg_shard_order order = *given;
+    mg_pack_job job = {.order = &order, .list = &list};
 
     memset(out, 0, sizeof *out);
     mg_status st = load_against(&job);
-    if (!st) st = hash_settings(&job);
     st = mg_comm_agree(world, st);
-    if (!st) st = mg_pack_list_make(world, order, &list);
+    if (!st) st = mg_pack_list_make(world, &order, &list);
+    if (st) goto done;
+    if (order.long_side < 0) order.long_side = usual_long_side(order.set, &list.scan);
+    st = mg_comm_agree(world, hash_settings(&job));
     if (!st) st = write_set(world, &job, out);
+
+done:
     mg_pack_list_free(&list);
     job_free(&job);
     return st;

@@ -279,7 +279,7 @@ mg_status mg_pack_item(const mg_shard_order *order, const mg_pack_list *list, in
 {
     const mg_item *item = &list->scan.item[number];
     // Hashes of other sets can only be met where everything is decoded in full.
-    bool scaled = order->scaled_decode && !order->set->labelled && !order->trim &&
+    bool scaled = order->scaled_decode && list->scan.classes == 0 && !order->trim &&
                   order->against_count == 0;
     mg_decode_hint hint = {.long_side = scaled ? order->long_side : 0};
     mg_sample sample = {0};

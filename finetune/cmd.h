@@ -10,4 +10,7 @@ int mg_cmd_finetune_options(mg_option_group *groups, int room);
 mg_status mg_cmd_evaluate(const mg_args *args);
 int mg_cmd_evaluate_options(mg_option_group *groups, int room);
 
+mg_status mg_cmd_report(const mg_args *args);
+int mg_cmd_report_options(mg_option_group *groups, int room);
+
 #endif

@@ -1,0 +1,149 @@
+// A report of runs: what is read from run folders, results brought side by side, and the two forms
+// they are shown in: text, and one self-contained HTML page. Private to report_*.c and cmd_report.c.
+#ifndef MG_FINETUNE_REPORT_H
+#define MG_FINETUNE_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "finetune/scores.h"
+#include "runtime/err.h"
+#include "runtime/fsys.h"
+#include "runtime/json.h"
+
+// --- report_run.c: one run folder ----------------------------------------------------------------------
+
+// One number of metrics.jsonl over the steps.
+typedef struct {
+    char *key;
+    int64_t count, room;
+    double *x, *y;
+} mg_series;
+
+typedef struct {
+    char *path, *name;   // name: the last part of the path
+    mg_json *provenance; // NULL if there is none
+    mg_series *series;
+    int series_count;
+    int64_t broken; // lines of metrics.jsonl that could not be read
+    mg_scores scores;
+    bool scored;
+    mg_texts pictures; // names in pictures/, natural order
+} mg_report_run;
+
+// Read a run folder; what it does not hold is left empty. MG_ERR_IO, MG_ERR_FORMAT; a folder without
+// any of a run's files is MG_ERR_CONFIG.
+mg_status mg_report_run_read(const char *path, mg_report_run *run);
+void mg_report_run_free(mg_report_run *run);
+
+// --- report_paper.c: values printed in a paper -----------------------------------------------------------
+
+// A table with the columns dataset, method, target, metric, value.
+typedef struct {
+    char *text;
+    char *(*cell)[5]; // dataset, method, target, metric, value; point into text
+    int64_t rows;
+} mg_paper;
+
+mg_status mg_paper_read(const char *path, mg_paper *paper);
+void mg_paper_free(mg_paper *paper);
+
+// The printed value for a method with a number of clicks ("MSA", "1 click") on a data set, for a
+// class name or NULL (the average). Dice and IoU as fractions. NaN if there is none.
+double mg_paper_find(const mg_paper *paper, const char *set, const char *method,
+                     const char *protocol, const char *class_name, const char *metric);
+
+// --- report_sets.c: results side by side -------------------------------------------------------------------
+
+// One method and protocol on one data set: a line of the table.
+typedef struct {
+    const mg_report_run *run;
+    char *label; // "MSA, 1 click"
+    mg_score_table table;
+    mg_summary average[MG_SCORES];
+    mg_interval interval[MG_SCORES];
+    double paper[MG_SCORES]; // NaN if not printed there
+    double failed_share;     // of the cases, whose Dice is below the limit
+} mg_report_entry;
+
+// Two lines compared case by case (mean Dice over the classes of a case).
+typedef struct {
+    int a, b;
+    mg_wilcoxon test;
+    double difference; // mean of a - b
+    mg_interval interval;
+    double holm;
+} mg_report_pair;
+
+typedef struct {
+    const char *name, *unit;
+    bool phantom;
+    mg_report_entry *entry;
+    int entries;
+    mg_report_pair *pair;
+    int pairs;
+} mg_report_set;
+
+typedef struct {
+    char *title;
+    mg_report_run *run;
+    int runs;
+    mg_paper paper;
+    mg_report_set *set;
+    int sets;
+    uint64_t seed;
+    int replicates, pictures;
+    double fail_dice;
+    char *baseline; // label or method all others are compared with; "" for all pairs
+} mg_report;
+
+// Fill `set` from the runs. MG_ERR_MEMORY; MG_ERR_CONFIG if the baseline is in no set.
+mg_status mg_report_collect(mg_report *report);
+void mg_report_free(mg_report *report);
+
+// Dice of one class of a line, by class number; n = 0 if the line does not have it.
+mg_summary mg_report_class(const mg_report_entry *e, int class_number);
+
+// Leading number of a protocol: 3 for "3 clicks", 0 if there is none.
+int mg_protocol_clicks(const char *protocol);
+
+// --- report_text.c, report_html.c ----------------------------------------------------------------------
+
+void mg_report_print(const mg_report *report, FILE *out);
+// Write the page aside and rename it. MG_ERR_IO, MG_ERR_MEMORY.
+mg_status mg_report_page(const mg_report *report, const char *path);
+
+// --- report_svg.c, report_curves.c, report_pictures.c: parts of the page ---------------------------------
+
+void mg_html_text(FILE *out, const char *text); // escaped, for text and attribute values
+
+typedef struct {
+    const char *name;
+    const double *x, *y; // points with a y that is not finite are left out
+    int64_t count;
+} mg_line;
+
+enum { MG_LINE_COLOURS = 8 };
+
+typedef struct {
+    const char *title, *x_label;
+    const mg_line *line;
+    int lines;
+    bool counts;            // x counts from 0 in whole numbers; every point is marked
+    bool from_zero, to_one; // bounds of the y axis
+} mg_chart;
+
+// A figure with an inline SVG and, for several lines, a legend.
+void mg_svg_chart(FILE *out, const mg_chart *chart);
+// A mean and its interval between 0 and 1, as a dot on a line.
+void mg_svg_interval(FILE *out, double mean, const mg_interval *interval);
+
+// Curves of a run's metrics; nothing if there are none.
+void mg_report_curves(FILE *out, const mg_report_run *run);
+// Up to `most` pictures of a run, spread evenly, the last one included. MG_ERR_IO, MG_ERR_MEMORY.
+mg_status mg_report_pictures(FILE *out, const mg_report_run *run, int most);
+
+extern const char mg_report_style[]; // CSS of the page
+
+#endif

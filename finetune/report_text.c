@@ -1,0 +1,100 @@
+// The report as text: one table per data set, then the comparisons.
+#include <math.h>
+#include <string.h>
+
+#include "finetune/report.h"
+
+static int label_width(const mg_report_set *set)
+{
+    size_t width = 6;
+    for (int i = 0; i < set->entries; i++) {
+        size_t n = strlen(set->entry[i].label);
+        width = n > width ? n : width;
+    }
+    return (int)width;
+}
+
+// A number in a column of `width`, "-" for NaN.
+static void print_value(FILE *out, double value, int width, int decimals)
+{
+    if (isnan(value))
+        fprintf(out, " %*s", width, "-");
+    else
+        fprintf(out, " %*.*f", width, decimals, value);
+}
+
+static void print_interval(FILE *out, const mg_interval *i)
+{
+    if (isnan(i->low))
+        fprintf(out, " %13s", "-");
+    else
+        fprintf(out, "   %.3f-%.3f", i->low, i->high);
+}
+
+static void print_entry(FILE *out, const mg_report_set *set, const mg_report_entry *e, int width,
+                        bool paper)
+{
+    fprintf(out, "%-*s%s %6lld", width, e->label, set->phantom ? "  phantom" : "",
+            (long long)e->average[MG_SCORE_DICE].n);
+    print_value(out, e->average[MG_SCORE_DICE].mean, 6, 3);
+    print_interval(out, &e->interval[MG_SCORE_DICE]);
+    print_value(out, e->average[MG_SCORE_IOU].mean, 6, 3);
+    print_value(out, e->average[MG_SCORE_HD95].mean, 8, 2);
+    print_value(out, e->average[MG_SCORE_HD95_POOLED].mean, 8, 2);
+    print_value(out, e->average[MG_SCORE_ASSD].mean, 8, 2);
+    print_value(out, e->average[MG_SCORE_NSD].mean, 6, 3);
+    if (paper) print_value(out, e->paper[MG_SCORE_DICE], 6, 3);
+    fputc('\n', out);
+}
+
+static bool any_paper(const mg_report_set *set)
+{
+    for (int i = 0; i < set->entries; i++)
+        if (!isnan(set->entry[i].paper[MG_SCORE_DICE])) return true;
+    return false;
+}
+
+static void print_classes(FILE *out, const mg_report_set *set, int width)
+{
+    const mg_score_table *t = &set->entry[0].table;
+
+    fprintf(out, "\nDice per class%s\n%-*s", set->phantom ? " (phantom)" : "", width, "");
+    for (int c = 0; c < t->classes; c++) fprintf(out, " %14.14s", t->class_name[c]);
+    fputc('\n', out);
+    for (int i = 0; i < set->entries; i++) {
+        fprintf(out, "%-*s", width, set->entry[i].label);
+        for (int c = 0; c < t->classes; c++)
+            print_value(out, mg_report_class(&set->entry[i], t->class_number[c]).mean, 14, 3);
+        fputc('\n', out);
+    }
+}
+
+static void print_pairs(FILE *out, const mg_report_set *set, int width)
+{
+    fprintf(out, "\nDice case by case%s, Wilcoxon signed-rank, p adjusted by Holm\n",
+            set->phantom ? " (phantom)" : "");
+    for (int i = 0; i < set->pairs; i++) {
+        const mg_report_pair *p = &set->pair[i];
+        fprintf(
+            out, "%-*s  -  %-*s %6lld pairs  mean %+.3f (%+.3f to %+.3f)  median %+.3f  p %.2g\n",
+            width, set->entry[p->a].label, width, set->entry[p->b].label, (long long)p->test.pairs,
+            p->difference, p->interval.low, p->interval.high, p->test.median, p->holm);
+    }
+}
+
+void mg_report_print(const mg_report *report, FILE *out)
+{
+    for (int s = 0; s < report->sets; s++) {
+        const mg_report_set *set = &report->set[s];
+        int width = label_width(set);
+        bool paper = any_paper(set);
+        fprintf(out, "%s%s%s, distances in %s\n", s ? "\n" : "", set->name,
+                set->phantom ? " (phantom)" : "", set->unit);
+        fprintf(out, "%-*s%s %6s %6s %13s %6s %8s %8s %8s %6s%s\n", width, "method",
+                set->phantom ? "         " : "", "n", "Dice", "95 %", "IoU", "HD95", "pooled",
+                "ASSD", "NSD", paper ? "  paper" : "");
+        for (int i = 0; i < set->entries; i++) print_entry(out, set, &set->entry[i], width, paper);
+        if (set->entry[0].table.classes > 1) print_classes(out, set, width);
+        if (set->pairs) print_pairs(out, set, width);
+    }
+}

@@ -1,0 +1,319 @@
+// The report on made-up run folders: the text, the page (self-contained, escaped, the word phantom
+// in every row of phantom scores), published values, comparisons, broken and missing files.
+#include "tests/check.h"
+
+#include <unistd.h>
+
+#include "datasets/decode.h"
+#include "finetune/report.h"
+#include "runtime/mem.h"
+
+static char root[64];
+
+static char *run_path(const char *name)
+{
+    char *path = mg_sprintf("%s/%s", root, name);
+    OK(mg_make_dirs(path));
+    return path;
+}
+
+static void write_text(const char *dir, const char *name, const char *text)
+{
+    char *path = mg_path_join(dir, name);
+    OK(mg_write_file(path, text, strlen(text)));
+    mg_free(path);
+}
+
+// A training run: 200 steps of metrics, the last line cut short, two pictures.
+static void make_training(const char *name)
+{
+    char *dir = run_path(name), *pictures = mg_path_join(dir, "pictures"), *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+    uint8_t pixels[32 * 48 * 3];
+
+    write_text(dir, "provenance.json",
+               "{\"command\": \"pretrain\", \"version\": \"0.1.0\", \"command_line\": \"medgraft "
+               "pretrain --data a<b> & c\", \"ranks\": 2, \"inputs\": {\"isic\": \"00ff\"}, "
+               "\"restarts\": [{}]}\n");
+    for (int i = 1; i <= 200; i++)
+        fprintf(out,
+                "{\"step\": %d, \"epoch\": 0, \"loss\": %g, \"loss_mae\": %g, \"loss_emix\": %g, "
+                "\"lr\": %g, \"emix_accuracy\": %g, \"samples_per_s\": %g, \"step_s\": 0.2}\n",
+                i, 1 + exp(-i / 50.0), 0.7 + exp(-i / 30.0), 2 + exp(-i / 70.0),
+                1e-3 * (1 + cos(i * 3.14159 / 200)), 0.6 - 0.5 * exp(-i / 60.0), 250 + 20 * sin(i));
+    fprintf(out, "{\"step\": 201, \"lo");
+    fclose(out);
+    write_text(dir, "metrics.jsonl", text);
+    free(text);
+
+    OK(mg_make_dirs(pictures));
+    for (int k = 0; k < 12; k++) {
+        char *path = mg_sprintf("%s/recon-%03d.png", pictures, 50 * k);
+        for (int i = 0; i < 32 * 48; i++) {
+            pixels[3 * i] = (uint8_t)(5 * (i % 48));
+            pixels[3 * i + 1] = (uint8_t)(7 * (i / 48));
+            pixels[3 * i + 2] = (uint8_t)(20 * k);
+        }
+        OK(mg_write_png(path, pixels, 32, 48, 3));
+        mg_free(path);
+    }
+    mg_free(pictures);
+    mg_free(dir);
+}
+
+typedef struct {
+    const char *run, *method, *set;
+    bool phantom;
+    int protocols[3]; // clicks, 0 ends
+    double dice;      // with one click
+} evaluation;
+
+static void make_evaluation(const evaluation *e)
+{
+    char *dir = run_path(e->run), id[32];
+    mg_scores s = {.method = mg_strdup(e->method), .trained_share = 0.187, .nsd_tolerance = 2};
+    static const char *const classes[] = {"optic disc", "lesion <b>"};
+
+    for (int i = 0; i < 64; i++)
+        for (int p = 0; p < 3 && e->protocols[p]; p++)
+            for (int c = 1; c <= 2; c++) {
+                mg_stream noise = {5, MG_RNG_FREE, (uint32_t)c, (uint32_t)i};
+                mg_score r = {.set = e->set, .id = id, .class_number = c};
+                char protocol[32];
+                int k = e->protocols[p];
+                snprintf(id, sizeof id, "case %d", i);
+                snprintf(protocol, sizeof protocol, k == 1 ? "%d click" : "%d clicks", k);
+                r.protocol = protocol;
+                r.class_name = classes[c - 1];
+                double base = e->dice + 0.08 * mg_stream_normal(&noise, 0);
+                r.clicks = r.curve = k;
+                for (int j = 0; j < k; j++) {
+                    double d = fmin(0.99, fmax(0.01, base + 0.06 * log(1 + j)));
+                    r.dice_after[j] = d;
+                    r.iou_after[j] = d / (2 - d);
+                }
+                double dice = r.dice_after[k - 1];
+                r.value[MG_SCORE_DICE] = dice;
+                r.value[MG_SCORE_IOU] = dice / (2 - dice);
+                r.value[MG_SCORE_HD95] = 30 * (1 - dice);
+                r.value[MG_SCORE_HD95_POOLED] = 25 * (1 - dice);
+                r.value[MG_SCORE_ASSD] = 9 * (1 - dice);
+                r.value[MG_SCORE_NSD] = dice;
+                OK(mg_scores_add(&s, &r));
+            }
+    OK(mg_scores_describe(&s, e->set, e->phantom ? "px" : "mm", e->phantom));
+    OK(mg_scores_write(&s, dir, 0, 50));
+    mg_scores_free(&s);
+    mg_free(dir);
+}
+
+static const evaluation evaluations[] = {
+    {"eval-sam", "SAM", "fundus", true, {1, 3, 10}, 0.40},
+    {"eval-medsam", "MedSAM", "fundus", true, {1}, 0.72},
+    {"eval-msa", "MSA", "fundus", true, {1}, 0.70},
+    {"eval-btcv", "MSA", "btcv", false, {1}, 0.88},
+};
+
+static int make_root(void **state)
+{
+    (void)state;
+    snprintf(root, sizeof root, "/tmp/mg_report_%d", (int)getpid());
+    make_training("pretrain");
+    for (size_t i = 0; i < sizeof evaluations / sizeof *evaluations; i++)
+        make_evaluation(&evaluations[i]);
+    write_text(root, "paper.csv",
+               "table,dataset,method,target,metric,value\n2,BTCV,MSA 1 point,Avg,Dice,0.883\n"
+               "2,BTCV,SAM 1 points,R.Kid,Dice,0.5\n3,TNSCUI+DDTI,MSA,Thyroid Nodule,Dice,88.7\n"
+               "3,TNSCUI+DDTI,SAM 3 points,Thyroid Nodule,Dice,-\n"
+               "2,fundus,MSA 1 point,Avg,Dice,0.12345\n");
+    return 0;
+}
+
+static int remove_root(void **state)
+{
+    (void)state;
+    return mg_remove_tree(root) != MG_OK;
+}
+
+static mg_report read_report(const char *const *names, int count)
+{
+    mg_report r = {.title = "Demo <1>", .replicates = 200, .pictures = 4, .fail_dice = 0.1};
+    char *paper = mg_path_join(root, "paper.csv");
+
+    r.run = mg_calloc((size_t)count, sizeof *r.run);
+    for (int i = 0; i < count; i++) {
+        char *path = mg_path_join(root, names[i]);
+        OK(mg_report_run_read(path, &r.run[i]));
+        r.runs++;
+        mg_free(path);
+    }
+    OK(mg_paper_read(paper, &r.paper));
+    mg_free(paper);
+    return r;
+}
+
+static const char *const all[] = {"pretrain", "eval-sam", "eval-medsam", "eval-msa", "eval-btcv"};
+
+static int count_of(const char *text, const char *part)
+{
+    int n = 0;
+    for (; (text = strstr(text, part)); text += strlen(part)) n++;
+    return n;
+}
+
+static void reads_runs(void **state)
+{
+    (void)state;
+    mg_report r = read_report(all, 5);
+    const mg_report_run *run = &r.run[0];
+
+    CHECK(run->series_count == 7 && run->broken == 1 && run->pictures.count == 12);
+    for (int i = 0; i < run->series_count; i++)
+        CHECK(run->series[i].count == 200 && run->series[i].x[199] == 200);
+    CHECK(!run->scored && r.run[1].scored && r.run[1].scores.count == 64 * 6);
+    mg_report_free(&r);
+}
+
+static void brings_results_together(void **state)
+{
+    (void)state;
+    mg_report r = read_report(all, 5);
+
+    OK(mg_report_collect(&r));
+    CHECK(r.sets == 2 && r.set[0].entries == 5 && r.set[0].phantom && !r.set[1].phantom);
+    CHECK(!strcmp(r.set[0].entry[2].label, "SAM, 10 clicks"));
+    CHECK(!strcmp(r.set[0].entry[4].label, "MSA, 1 click"));
+    CHECK(r.set[0].pairs == 10 && r.set[1].pairs == 0);
+    // Noise is the same in all runs, so every case differs by the same amount.
+    const mg_report_pair *p = &r.set[0].pair[r.set[0].pairs - 1];
+    CHECK(p->a == 4 && p->b == 3 && p->test.pairs == 64);
+    CHECK(fabs(p->difference + 0.02) < 0.003 && p->holm < 1e-6 && p->interval.high < 0);
+    // Published values beside real data only.
+    CHECK(fabs(r.set[1].entry[0].paper[MG_SCORE_DICE] - 0.883) < 1e-12);
+    CHECK(isnan(r.set[0].entry[4].paper[MG_SCORE_DICE]));
+    mg_report_free(&r);
+
+    r = read_report(all, 5);
+    r.baseline = "MedSAM";
+    OK(mg_report_collect(&r));
+    CHECK(r.set[0].pairs == 4 && r.set[0].pair[3].a == 4 && r.set[0].pair[3].b == 3);
+    mg_report_free(&r);
+    r = read_report(all, 5);
+    r.baseline = "UNet";
+    FAILS(mg_report_collect(&r), MG_ERR_CONFIG, "report.baseline 'UNet'");
+    mg_report_free(&r);
+    // The same run twice: told apart by its name.
+    const char *const twice[] = {"eval-msa", "eval-msa"};
+    r = read_report(twice, 2);
+    OK(mg_report_collect(&r));
+    CHECK(!strcmp(r.set[0].entry[1].label, "MSA, 1 click (eval-msa)"));
+    mg_report_free(&r);
+}
+
+static void finds_published_values(void **state)
+{
+    (void)state;
+    mg_report r = read_report(all, 1);
+    const mg_paper *p = &r.paper;
+
+    CHECK(mg_paper_find(p, "btcv", "MSA", "1 click/slice", NULL, "dice") == 0.883);
+    CHECK(mg_paper_find(p, "btcv", "SAM", "1 click", "right kidney", "dice") == 0.5);
+    CHECK(isnan(mg_paper_find(p, "btcv", "SAM", "1 click", "left kidney", "dice")));
+    CHECK(isnan(mg_paper_find(p, "btcv", "SAM", "3 clicks", "right kidney", "dice")));
+    CHECK(fabs(mg_paper_find(p, "tnscui", "MSA", "1 click", "nodule", "dice") - 0.887) < 1e-12);
+    CHECK(isnan(mg_paper_find(p, "tnscui", "SAM", "3 clicks", "nodule", "dice")));
+    CHECK(isnan(mg_paper_find(p, "isic", "MSA", "1 click", NULL, "dice")));
+    CHECK(isnan(mg_paper_find(p, "btcv", "MSA", "box", NULL, "dice")));
+    mg_report_free(&r);
+}
+
+static void prints_text(void **state)
+{
+    (void)state;
+    mg_report r = read_report(all, 5);
+    char *text = NULL;
+    size_t bytes;
+    FILE *out = open_memstream(&text, &bytes);
+
+    OK(mg_report_collect(&r));
+    mg_report_print(&r, out);
+    fclose(out);
+    CHECK(strstr(text, "fundus (phantom), distances in px"));
+    CHECK(strstr(text, "SAM, 10 clicks") && strstr(text, "btcv, distances in mm"));
+    CHECK(count_of(text, "  phantom ") == 5); // beside every line of scores
+    CHECK(strstr(text, "0.883"));
+    free(text);
+    mg_report_free(&r);
+}
+
+static void writes_the_page(void **state)
+{
+    (void)state;
+    mg_report r = read_report(all, 5);
+    char *path = mg_path_join(root, "index.html"), *page, *again;
+
+    OK(mg_report_collect(&r));
+    OK(mg_report_page(&r, path));
+    OK(mg_read_file(path, 1 << 24, &page, NULL));
+    CHECK(!strncmp(page, "<!doctype html>", 15) && strstr(page, "</html>"));
+    // Nothing from outside, nothing unescaped, nothing unfinished.
+    CHECK(!strstr(page, "http") && !strstr(page, "<script") && !strstr(page, "@import"));
+    CHECK(strstr(page, "Demo &lt;1&gt;") && strstr(page, "lesion &lt;b&gt;"));
+    CHECK(!strstr(page, "lesion <b>") && strstr(page, "a&lt;b&gt; &amp; c"));
+    CHECK(!strstr(page, ">nan<") && !strstr(page, "nan ") && !strstr(page, "inf "));
+    CHECK(count_of(page, "<img ") == 4 && count_of(page, "data:image/png;base64,iVBOR") == 4);
+    CHECK(strstr(page, "recon 550") && strstr(page, "recon 000")); // first and last
+    CHECK(count_of(page, "<section") == 6 &&
+          count_of(page, "<section") == count_of(page, "</section>"));
+    CHECK(count_of(page, "<svg") == count_of(page, "</svg>"));
+    CHECK(count_of(page, "<tr>") == count_of(page, "</tr>"));
+    CHECK(count_of(page, "<table>") == count_of(page, "</table>"));
+    CHECK(count_of(page, "<div") == count_of(page, "</div>"));
+    // 5 lines of scores, 5 of classes, 2 of clicks, 10 comparisons, the headings.
+    CHECK(count_of(page, ">phantom</span>") == 5 * 2 + 2 + 10 + 3);
+    CHECK(!strstr(page, "0.12345") && strstr(page, "0.883"));
+    // The same page again.
+    OK(mg_report_page(&r, path));
+    OK(mg_read_file(path, 1 << 24, &again, NULL));
+    CHECK(!strcmp(page, again));
+    mg_free(page);
+    mg_free(again);
+    mg_free(path);
+    mg_report_free(&r);
+}
+
+static void bad_folders(void **state)
+{
+    (void)state;
+    mg_report_run run;
+    mg_paper paper;
+    char *empty = run_path("empty"), *broken = run_path("broken");
+
+    FAILS(mg_report_run_read(empty, &run), MG_ERR_CONFIG, "is no run folder");
+    write_text(broken, "cases.csv", "set,protocol\n");
+    FAILS(mg_report_run_read(broken, &run), MG_ERR_IO, "summary.json");
+    write_text(broken, "summary.json", "{\"kind\": \"scores\"}");
+    FAILS(mg_report_run_read(broken, &run), MG_ERR_FORMAT, "cases.csv' does not begin");
+    write_text(broken, "summary.json", "{\"kind\": \"other\"}");
+    FAILS(mg_report_run_read(broken, &run), MG_ERR_FORMAT, "is no summary of scores");
+    char *table = mg_path_join(broken, "cases.csv");
+    FAILS(mg_paper_read(table, &paper), MG_ERR_FORMAT, "has no column 'dataset'");
+    mg_free(table);
+    mg_free(empty);
+    mg_free(broken);
+    CHECK(mg_mem_live() == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_runs),
+        cmocka_unit_test(brings_results_together),
+        cmocka_unit_test(finds_published_values),
+        cmocka_unit_test(prints_text),
+        cmocka_unit_test(writes_the_page),
+        cmocka_unit_test(bad_folders),
+    };
+    return cmocka_run_group_tests(tests, make_root, remove_root);
+}

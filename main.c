@@ -6,6 +6,7 @@
 
 #include "datasets/cmd.h"
 #include "finetune/cmd.h"
+#include "pretrain/cmd.h"
 #include "runtime/cli.h"
 #include "runtime/cmd_doctor.h"
 #include "shard/cmd.h"
@@ -18,6 +19,8 @@ static const mg_command commands[] = {
      "", mg_cmd_shard_options},
     {"inspect", mg_cmd_inspect, 0, "describe and verify a shard set, shard, checkpoint or run",
      "PATH", mg_cmd_inspect_options},
+    {"pretrain", mg_cmd_pretrain, MG_USES_MPI | MG_STOPS, "train an image encoder without labels",
+     "", mg_cmd_pretrain_options},
     {"finetune", mg_cmd_finetune, MG_USES_MPI | MG_STOPS, "train a promptable segmentation model with simulated clicks and boxes",
      "", mg_cmd_finetune_options},
     {"evaluate", mg_cmd_evaluate, MG_USES_MPI | MG_STOPS, "score a model on held-out cases",

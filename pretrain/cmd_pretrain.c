@@ -17,6 +17,7 @@ static const char *const free_keys[] = {"train.save_every",
                                         "pretrain.pictures",
                                         "pretrain.health_every",
                                         "pretrain.health_samples",
+                                        "pretrain.health_gradients",
                                         "pretrain.emix_exact_accum",
                                         NULL};
 

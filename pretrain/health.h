@@ -1,6 +1,6 @@
-// Collapse and health of the encoder (pretraining.md section 9), on a fixed set of samples:
-// spread of the unit vectors z, mean cosine between samples, effective rank of the features, and,
-// once per measurement, e-Mix accuracy and ShED AUROC where those objectives are trained.
+// Collapse and health of the encoder (pretraining.md section 9), on a fixed set of samples: spread
+// of the unit vectors z, mean cosine between samples, effective rank of the features; each
+// objective measured once more on that set, and its gradient on the shared weights.
 #ifndef MG_PRETRAIN_HEALTH_H
 #define MG_PRETRAIN_HEALTH_H
 
@@ -17,8 +17,11 @@ mg_status mg_health_create(const mg_comm *world, mg_pretrain_model *model,
                            mg_health **out);
 void mg_health_destroy(mg_health **health);
 
-// Measure and append one record {"step", "health": {...}} to metrics.jsonl; warns where a figure is
-// in its alarm range. Collective on the world it was made with; each rank does its share.
+// Measure after `step` steps and append one record to metrics.jsonl:
+//   {"event": "health", "at_step": step, "health": {..}}
+// ("step" belongs to the records of training steps); warns where a figure is in its alarm range.
+// Collective on the world it was made with; each rank does its share, and the figures do not depend
+// on the number of ranks.
 mg_status mg_health_measure(mg_health *health, int64_t step, mg_run *run);
 
 #endif

@@ -45,6 +45,7 @@ const mg_option mg_pretrain_options[] = {
     {"pretrain.pictures", MG_INT, AT(pictures), "6", 1, 64, "samples in such a picture", NULL},
     {"pretrain.health_every", MG_INT, AT(health_every), "0", 0, 1e9, "steps between collapse indicators (0: at the end of each epoch)", NULL},
     {"pretrain.health_samples", MG_INT, AT(health_samples), "256", 8, 4096, "samples they are measured on", NULL},
+    {"pretrain.health_gradients", MG_BOOL, AT(health_gradients), "true", 0, 0, "also compare the gradients of the objectives (up to 200 million parameters; memory of two gradients on rank 0)", NULL},
     {0},
 };
 // clang-format on

@@ -24,6 +24,7 @@ typedef struct {
     char *emix_lambda;
     int64_t proj_dim, decoder_dim, decoder_depth, decoder_heads;
     int64_t pictures_every, pictures, health_every, health_samples;
+    bool health_gradients;
 } mg_pretrain_settings;
 
 extern const mg_option mg_pretrain_options[];

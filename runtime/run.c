@@ -395,7 +395,9 @@ static bool stays(const char *line, size_t bytes, int64_t step)
         mg_err_clear();
         return false;
     }
-    bool keep = mg_json_is_object(record) && mg_json_int(mg_json_get(record, "step"), step) <= step;
+    bool keep = mg_json_is_object(record) &&
+                mg_json_int(mg_json_get(record, "step"), step) <= step &&
+                mg_json_int(mg_json_get(record, "at_step"), step) <= step;
     mg_json_free(&record);
     return keep;
 }

@@ -30,8 +30,9 @@ void mg_run_input(mg_run *run, const char *name, const char *hash);
 // Note another fact that the runtime cannot know, e.g. "blas". No-op but on rank 0.
 void mg_run_fact(mg_run *run, const char *key, const char *value);
 
-// metrics.jsonl, rank 0 only (no-op elsewhere).
-// Cut it back: drop records with "step" > step, and a half-written last line. Called once before the
+// metrics.jsonl, rank 0 only (no-op elsewhere). A training step has one record with "step"; what is
+// noted between steps (an "event") says "at_step" instead.
+// Cut it back: drop records with "step" or "at_step" > step, and a half-written last line. Called once before the
 // first record of a start that finds the folder in use, with 0 if there is no checkpoint yet.
 mg_status mg_run_metrics_cut(mg_run *run, int64_t step);
 // Append one record as one line; `record` is taken over. Flushed when written.

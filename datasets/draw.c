@@ -325,6 +325,16 @@ void mg_draw_walk(mg_pen *pen, float *plane, int height, int width, double x, do
     }
 }
 
+void mg_draw_add(float *plane, const float *alpha, double amount, int64_t cells)
+{
+    for (int64_t i = 0; i < cells; i++) plane[i] += (float)amount * alpha[i];
+}
+
+void mg_draw_mix(float *plane, const float *alpha, double value, int64_t cells)
+{
+    for (int64_t i = 0; i < cells; i++) plane[i] += alpha[i] * ((float)value - plane[i]);
+}
+
 // --- placing ----------------------------------------------------------------------------------------
 
 bool mg_spot_is_free(const mg_spot *spot, const mg_spot *others, int count, double gap)

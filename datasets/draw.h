@@ -79,6 +79,10 @@ void mg_draw_dot(float *plane, int height, int width, double x, double y, double
 void mg_draw_walk(mg_pen *pen, float *plane, int height, int width, double x, double y,
                   double heading, double length, double bend, double r0, double r1);
 
+// plane += amount * alpha; plane = plane + alpha (value - plane).
+void mg_draw_add(float *plane, const float *alpha, double amount, int64_t cells);
+void mg_draw_mix(float *plane, const float *alpha, double value, int64_t cells);
+
 // --- placing ----------------------------------------------------------------------------------------
 
 typedef struct {

@@ -13,4 +13,14 @@ void mg_paint_demo_fundus(mg_pen *pen, mg_canvas *canvas); // the disc and up to
 void mg_paint_demo_us(mg_pen *pen, mg_canvas *canvas);     // no targets
 void mg_paint_demo_derm(mg_pen *pen, mg_canvas *canvas);   // no targets
 
+// Larger pictures with the look of their modality. Grey ones are in the first plane.
+void mg_paint_ct_abdomen(mg_pen *pen, mg_canvas *canvas);
+void mg_paint_ct_chest(mg_pen *pen, mg_canvas *canvas);
+void mg_paint_mr_brain(mg_pen *pen, mg_canvas *canvas);
+void mg_paint_mr_knee(mg_pen *pen, mg_canvas *canvas);
+void mg_paint_ultrasound(mg_pen *pen, mg_canvas *canvas); // label 1: the nodule
+void mg_paint_skin(mg_pen *pen, mg_canvas *canvas);       // label 1: the lesion
+// A left or right eye with the lesions of a grade of diabetic retinopathy, 0 to 4.
+void mg_paint_eye(mg_pen *pen, mg_canvas *canvas, bool left, int grade);
+
 #endif

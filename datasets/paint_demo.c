@@ -40,13 +40,7 @@ static bool claim(mg_canvas *c, float *inside, int number)
 static void tint(mg_canvas *c, const float *alpha, double red, double green, double blue)
 {
     double value[3] = {red, green, blue};
-    for (int ch = 0; ch < 3; ch++)
-        for (int64_t i = 0; i < cells_of(c); i++) c->rgb[ch][i] += (float)value[ch] * alpha[i];
-}
-
-static void add(float *plane, const float *more, int64_t cells)
-{
-    for (int64_t i = 0; i < cells; i++) plane[i] += more[i];
+    for (int ch = 0; ch < 3; ch++) mg_draw_add(c->rgb[ch], alpha, value[ch], cells_of(c));
 }
 
 static void grey_from_first(mg_canvas *c)
@@ -143,7 +137,7 @@ void mg_paint_demo_ct(mg_pen *pen, mg_canvas *c)
     double amplitude = mg_pen_between(pen, .02, .08);
     mg_draw_white(pen, c->work[0], cells_of(c));
     mg_draw_blur(c->work[0], c->height, c->width, .5, .5, c->work[1]);
-    for (int64_t i = 0; i < cells_of(c); i++) c->rgb[0][i] += (float)amplitude * c->work[0][i];
+    mg_draw_add(c->rgb[0], c->work[0], amplitude, cells_of(c));
     grey_from_first(c);
 }
 
@@ -248,7 +242,7 @@ void mg_paint_demo_fundus(mg_pen *pen, mg_canvas *c)
     paint_vessels(pen, c, &placed[0]);
     for (int ch = 0; ch < 3; ch++) {
         mg_draw_white(pen, c->work[0], cells_of(c));
-        for (int64_t i = 0; i < cells_of(c); i++) c->rgb[ch][i] += .025f * c->work[0][i];
+        mg_draw_add(c->rgb[ch], c->work[0], .025, cells_of(c));
     }
     for (int y = 0; y < c->height; y++)
         for (int x = 0; x < c->width; x++)
@@ -371,7 +365,7 @@ void mg_paint_demo_derm(mg_pen *pen, mg_canvas *c)
     mg_canvas_clear(c, .86 * light, .67 * light * mg_pen_between(pen, .92, 1.05),
                     .58 * light * mg_pen_between(pen, .9, 1.1));
     mg_draw_noise(pen, c->work[0], c->height, c->width, 8 * k, .03, c->work[1]);
-    for (int ch = 0; ch < 3; ch++) add(c->rgb[ch], c->work[0], cells_of(c));
+    for (int ch = 0; ch < 3; ch++) mg_draw_add(c->rgb[ch], c->work[0], 1, cells_of(c));
     for (int i = 0; i < moles; i++) {
         mg_spot s = {c->width * mg_pen_between(pen, .25, .75),
                      c->height * mg_pen_between(pen, .25, .75),
@@ -381,6 +375,5 @@ void mg_paint_demo_derm(mg_pen *pen, mg_canvas *c)
     paint_hairs(pen, c);
     mg_draw_white(pen, c->work[0], cells_of(c));
     mg_draw_blur(c->work[0], c->height, c->width, .5, .5, c->work[1]);
-    for (int ch = 0; ch < 3; ch++)
-        for (int64_t i = 0; i < cells_of(c); i++) c->rgb[ch][i] += .03f * c->work[0][i];
+    for (int ch = 0; ch < 3; ch++) mg_draw_add(c->rgb[ch], c->work[0], .03, cells_of(c));
 }

@@ -73,6 +73,37 @@ void mg_sample_to_grey(mg_sample *sample)
     if (colour) add_decoder_text(sample, " luma");
 }
 
+mg_status mg_sample_crop(mg_sample *sample, int top, int left, int height, int width)
+{
+    size_t cell = (size_t)sample->channels;
+    uint8_t *cut = mg_calloc((size_t)height * width, cell);
+
+    MG_CHECK(cut, MG_ERR_MEMORY, "no memory for %d x %d pixels", height, width);
+    int x0 = left > 0 ? left : 0, x1 = left + width < sample->width ? left + width : sample->width;
+    for (int y = 0; y < height && x1 > x0; y++) {
+        int row = top + y;
+        if (row < 0 || row >= sample->height) continue;
+        memcpy(cut + ((size_t)y * width + (size_t)(x0 - left)) * cell,
+               (uint8_t *)sample->pixels + ((size_t)row * sample->width + (size_t)x0) * cell,
+               (size_t)(x1 - x0) * cell);
+    }
+    mg_free(sample->pixels);
+    sample->pixels = cut;
+    sample->height = height;
+    sample->width = width;
+    return MG_OK;
+}
+
+mg_status mg_sample_refuse_empty(const char *path, const mg_sample *sample)
+{
+    const uint8_t *v = sample->pixels;
+    size_t values = (size_t)sample->height * sample->width * sample->channels;
+
+    for (size_t i = 1; i < values; i++)
+        if (v[i] != v[0]) return MG_OK;
+    return MG_FAIL(MG_ERR_FORMAT, "'%s' is empty: every value is %d", path, v[0]);
+}
+
 mg_status mg_sample_check_size(const char *path, int height, int width, const mg_sample *sample)
 {
     MG_CHECK(height == sample->height && width == sample->width, MG_ERR_FORMAT,

@@ -113,6 +113,23 @@ mg_status mg_scan_expect(mg_scan *scan, const char *what, int64_t found, int64_t
                         (long long)expected);
 }
 
+mg_status mg_scan_table(mg_scan *scan, const char *root, const char *path, mg_csv *out,
+                        bool *usable)
+{
+    char *full = mg_path_join(root, path);
+
+    *out = (mg_csv){0};
+    *usable = false;
+    MG_CHECK(full, MG_ERR_MEMORY, "no memory for the path '%s'", path);
+    mg_status st = mg_csv_read(full, out);
+    mg_free(full);
+    *usable = !st;
+    if (st != MG_ERR_FORMAT && st != MG_ERR_IO) return st;
+    st = mg_scan_note(scan, "table not used: %s", mg_err_message());
+    mg_err_clear();
+    return st;
+}
+
 // --- nothing found ----------------------------------------------------------------------------------
 
 enum { NEAR_TEXT = 160, NEAR_FILES = 20000, NEAR_SHOWN = 3 };

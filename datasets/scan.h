@@ -4,6 +4,7 @@
 #ifndef MG_DATASETS_SCAN_H
 #define MG_DATASETS_SCAN_H
 
+#include "datasets/csv.h"
 #include "datasets/dataset.h"
 #include "datasets/names.h"
 
@@ -13,6 +14,11 @@ mg_status mg_scan_skip(mg_scan *scan, const char *name, const char *fmt, ...)
 mg_status mg_scan_note(mg_scan *scan, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 // "<what>: <found>, as expected" or "<what>: <found>, expected <expected>".
 mg_status mg_scan_expect(mg_scan *scan, const char *what, int64_t found, int64_t expected);
+
+// Read a table of the data set. One that cannot be read is noted and counts as missing: *usable is
+// then false (datasets.md rule 9).
+mg_status mg_scan_table(mg_scan *scan, const char *root, const char *path, mg_csv *out,
+                        bool *usable);
 
 // MG_ERR_FORMAT: no file of the folder matches; names the pattern, the folder and the three files
 // whose names come nearest to it.

@@ -67,7 +67,8 @@ typedef struct {
 typedef struct {
     int64_t items;      // that a scan must find
     int64_t unreadable; // of these, items whose reading must fail
-    int64_t duplicates; // of these, readable items with the pixels of another one
+    int64_t constant;   // of these, readable items of one single value
+    int64_t duplicates; // of these, other readable items with the pixels of an earlier one
     mg_texts planted;   // "what: where", one line for each defect
 } mg_phantom_report;
 

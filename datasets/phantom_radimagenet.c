@@ -134,7 +134,8 @@ static mg_status report(const mg_phantom_order *order)
     for (int64_t i = 0; i < order->count; i++) {
         facts f = facts_of(order, i);
         if (!f.defect) continue;
-        r->unreadable += f.defect == EMPTY || f.defect == EMPTY_TOO || f.defect == CUT;
+        r->unreadable += f.defect == CUT;
+        r->constant += f.defect == EMPTY || f.defect == EMPTY_TOO;
         r->duplicates += f.defect == COPY && i > 0;
         MG_TRY(mg_phantom_planted(order, defect_name[f.defect], f.name));
     }

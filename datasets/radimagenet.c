@@ -11,18 +11,6 @@
 #include "datasets/scan.h"
 #include "runtime/mem.h"
 
-typedef struct {
-    bool drop_empty, trim;
-} config;
-
-// clang-format off
-static const mg_option options[] = {
-    {"radimagenet.drop_empty", MG_BOOL, offsetof(config, drop_empty), "true", 0, 0, "leave out pictures of one single value", NULL},
-    {"radimagenet.trim", MG_BOOL, offsetof(config, trim), "false", 0, 0, "cut off borders of constant rows and columns", NULL},
-    {0},
-};
-// clang-format on
-
 enum { CLASSES = 165 };
 static const char *const split_name[] = {"", "train", "val", "test"};
 
@@ -225,50 +213,20 @@ static mg_status scan(const char *root, const void *cfg, mg_scan *out)
     return st;
 }
 
-// True if row (or column) i holds one value only.
-static bool constant(const mg_sample *sample, int i, bool row)
-{
-    const uint8_t *v = sample->pixels;
-    size_t step = row ? 1 : (size_t)sample->width;
-    size_t first = row ? (size_t)i * sample->width : (size_t)i;
-    int count = row ? sample->width : sample->height;
-
-    for (int j = 1; j < count; j++)
-        if (v[first + (size_t)j * step] != v[first]) return false;
-    return true;
-}
-
-static mg_status trim(mg_sample *sample)
-{
-    int top = 0, bottom = sample->height, left = 0, right = sample->width;
-
-    while (top < bottom - 1 && constant(sample, top, true)) top++;
-    while (bottom > top + 1 && constant(sample, bottom - 1, true)) bottom--;
-    while (left < right - 1 && constant(sample, left, false)) left++;
-    while (right > left + 1 && constant(sample, right - 1, false)) right--;
-    return mg_sample_crop(sample, top, left, bottom - top, right - left);
-}
-
+// Empty pictures and constant borders are left to the settings of `shard`, which has them for all sets.
 static mg_status read(const char *root, const void *cfg, const mg_scan *found, const mg_item *item,
                       const mg_decode_hint *hint, mg_sample *out)
 {
-    const config *c = cfg;
-    (void)found;
-
+    (void)cfg, (void)found;
     MG_TRY(mg_sample_picture(root, item->image, hint ? hint->long_side : 0, out));
     mg_sample_to_grey(out);
-    mg_status st = c->drop_empty ? mg_sample_refuse_empty(item->image, out) : MG_OK;
-    if (!st && c->trim) st = trim(out);
-    if (st) mg_sample_free(out);
-    return st;
+    return MG_OK;
 }
 
 const mg_dataset mg_dataset_radimagenet = {
     .name = "radimagenet",
     .summary = "RadImageNet: CT, MR and ultrasound slices, unlabelled use",
     .long_side = 512,
-    .options = options,
-    .config_bytes = sizeof(config),
     .scan = scan,
     .read = read,
     .phantom = mg_phantom_radimagenet,

@@ -94,16 +94,6 @@ mg_status mg_sample_crop(mg_sample *sample, int top, int left, int height, int w
     return MG_OK;
 }
 
-mg_status mg_sample_refuse_empty(const char *path, const mg_sample *sample)
-{
-    const uint8_t *v = sample->pixels;
-    size_t values = (size_t)sample->height * sample->width * sample->channels;
-
-    for (size_t i = 1; i < values; i++)
-        if (v[i] != v[0]) return MG_OK;
-    return MG_FAIL(MG_ERR_FORMAT, "'%s' is empty: every value is %d", path, v[0]);
-}
-
 mg_status mg_sample_check_size(const char *path, int height, int width, const mg_sample *sample)
 {
     MG_CHECK(height == sample->height && width == sample->width, MG_ERR_FORMAT,

@@ -15,9 +15,6 @@ void mg_sample_to_grey(mg_sample *sample);
 // Cut out a rectangle in place; what lies outside of the picture becomes 0. Pictures without a mask.
 mg_status mg_sample_crop(mg_sample *sample, int top, int left, int height, int width);
 
-// MG_ERR_FORMAT if every value is the same.
-mg_status mg_sample_refuse_empty(const char *path, const mg_sample *sample);
-
 // Add the mask root/path of one class: value >= threshold on an 8-bit scale. A mask of another size
 // is MG_ERR_FORMAT with both sizes; so is one whose values are not 0 but never reach the threshold.
 mg_status mg_sample_binary_mask(const char *root, const char *path, int threshold,

@@ -59,7 +59,8 @@ double mg_paper_find(const mg_paper *paper, const char *set, const char *method,
 // One method and protocol on one data set: a line of the table.
 typedef struct {
     const mg_report_run *run;
-    char *label; // "MSA, 1 click"
+    char *label;  // "MSA, 1 click"
+    bool control; // scored against another object than the one prompted: neither best nor compared
     mg_score_table table;
     mg_summary average[MG_SCORES];
     mg_interval interval[MG_SCORES];

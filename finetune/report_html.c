@@ -40,6 +40,7 @@ static double best_of(const mg_report_set *set, int kind)
 
     for (int i = 0; i < set->entries; i++) {
         double mean = set->entry[i].average[kind].mean;
+        if (set->entry[i].control || isnan(mean)) continue;
         if (isnan(best) || (smaller ? mean < best : mean > best)) best = mean;
     }
     return best;
@@ -88,7 +89,7 @@ static void score_row(FILE *out, const mg_report_set *set, const mg_report_entry
 
     row_head(out, set, e->label);
     fprintf(out, "<td>%lld</td>", (long long)e->average[MG_SCORE_DICE].n);
-    cell(out, dice, 3, dice == best_of(set, MG_SCORE_DICE));
+    cell(out, dice, 3, !e->control && dice == best_of(set, MG_SCORE_DICE));
     if (isnan(interval->low))
         fprintf(out, "<td class=\"soft\">&ndash;</td>");
     else
@@ -99,7 +100,7 @@ static void score_row(FILE *out, const mg_report_set *set, const mg_report_entry
     for (int k = 0; k < 5; k++) {
         double mean = e->average[rest[k]].mean;
         cell(out, mean, mg_score_is_distance((mg_score_kind)rest[k]) ? 2 : 3,
-             mean == best_of(set, rest[k]));
+             !e->control && mean == best_of(set, rest[k]));
     }
     if (has_paper(set)) cell(out, e->paper[MG_SCORE_DICE], 3, false);
     fprintf(out, "<td>%lld%s</td></tr>\n", (long long)e->table.missed,

@@ -101,8 +101,7 @@ static mg_status read_metrics(mg_report_run *run, const char *path)
         mg_json_free(&record);
     }
     mg_free(text);
-    if (run->broken)
-        mg_warn("broken lines of '%s' left out: %lld", path, (long long)run->broken);
+    if (run->broken) mg_warn("broken lines of '%s' left out: %lld", path, (long long)run->broken);
     return st;
 }
 

@@ -92,6 +92,7 @@ static mg_status fill_entry(const mg_report *report, bool phantom, mg_report_ent
 
     e->label = mg_sprintf("%s, %s", method, e->table.protocol);
     MG_CHECK(e->label, MG_ERR_MEMORY, "cannot allocate the results of '%s'", run->name);
+    e->control = strcmp(e->table.protocol, "other object") == 0;
     for (int k = 0; k < MG_SCORES; k++) {
         MG_TRY(mg_score_summary(&e->table, (mg_score_kind)k, -1, report->seed, report->replicates,
                                 &e->average[k], &e->interval[k]));
@@ -219,6 +220,7 @@ static mg_status compare_all(const mg_report *report, mg_report_set *set)
     for (int a = 0; a < n; a++)
         for (int b = 0; b < n; b++) {
             bool wanted = base < 0 ? a > b : b == base && a != base;
+            wanted = wanted && !set->entry[a].control && !set->entry[b].control;
             if (!wanted || set->pairs == MAX_PAIRS) continue;
             mg_report_pair *pair = &set->pair[set->pairs];
             *pair = (mg_report_pair){.a = a, .b = b};

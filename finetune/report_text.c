@@ -58,11 +58,12 @@ static void print_classes(FILE *out, const mg_report_set *set, int width)
 {
     const mg_score_table *t = &set->entry[0].table;
 
-    fprintf(out, "\nDice per class%s\n%-*s", set->phantom ? " (phantom)" : "", width, "");
+    fprintf(out, "\nDice per class%s\n%-*s%s", set->phantom ? " (phantom)" : "", width, "",
+            set->phantom ? "         " : "");
     for (int c = 0; c < t->classes; c++) fprintf(out, " %14.14s", t->class_name[c]);
     fputc('\n', out);
     for (int i = 0; i < set->entries; i++) {
-        fprintf(out, "%-*s", width, set->entry[i].label);
+        fprintf(out, "%-*s%s", width, set->entry[i].label, set->phantom ? "  phantom" : "");
         for (int c = 0; c < t->classes; c++)
             print_value(out, mg_report_class(&set->entry[i], t->class_number[c]).mean, 14, 3);
         fputc('\n', out);
@@ -75,10 +76,11 @@ static void print_pairs(FILE *out, const mg_report_set *set, int width)
             set->phantom ? " (phantom)" : "");
     for (int i = 0; i < set->pairs; i++) {
         const mg_report_pair *p = &set->pair[i];
-        fprintf(
-            out, "%-*s  -  %-*s %6lld pairs  mean %+.3f (%+.3f to %+.3f)  median %+.3f  p %.2g\n",
-            width, set->entry[p->a].label, width, set->entry[p->b].label, (long long)p->test.pairs,
-            p->difference, p->interval.low, p->interval.high, p->test.median, p->holm);
+        fprintf(out,
+                "%-*s  -  %-*s%s %6lld pairs  mean %+.3f (%+.3f to %+.3f)  median %+.3f  p %.2g\n",
+                width, set->entry[p->a].label, width, set->entry[p->b].label,
+                set->phantom ? "  phantom" : "", (long long)p->test.pairs, p->difference,
+                p->interval.low, p->interval.high, p->test.median, p->holm);
     }
 }
 

@@ -241,7 +241,8 @@ static void prints_text(void **state)
     fclose(out);
     CHECK(strstr(text, "fundus (phantom), distances in px"));
     CHECK(strstr(text, "SAM, 10 clicks") && strstr(text, "btcv, distances in mm"));
-    CHECK(count_of(text, "  phantom ") == 5); // beside every line of scores
+    // Beside every line: 5 of scores, 5 of classes, 10 comparisons.
+    CHECK(count_of(text, "  phantom ") == 20);
     CHECK(strstr(text, "0.883"));
     free(text);
     mg_report_free(&r);

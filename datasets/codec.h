@@ -6,8 +6,7 @@
 
 #include "datasets/decode.h"
 
-// Largest side, and most bytes that one decoded picture may take (before scaling).
-enum { MG_MAX_SIDE = 65535, MG_MAX_PICTURE_BYTES = 1 << 30 };
+enum { MG_MAX_SIDE = 65535 };
 
 bool mg_is_png(const void *data, size_t bytes);
 bool mg_is_jpeg(const void *data, size_t bytes);

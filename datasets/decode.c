@@ -68,24 +68,33 @@ static mg_status first_channel(mg_picture *p, const char *name)
     return MG_OK;
 }
 
+mg_status mg_decode_mask_memory(const void *data, size_t bytes, const char *name, mg_picture *out,
+                                bool *lossy)
+{
+    bool jpeg = mg_is_jpeg(data, bytes);
+    mg_status st;
+
+    *out = (mg_picture){0};
+    if (lossy) *lossy = jpeg;
+    if (jpeg)
+        st = mg_jpeg_decode(data, bytes, name, 0, true, out);
+    else if (mg_is_png(data, bytes))
+        st = mg_png_decode(data, bytes, name, true, out);
+    else
+        st = unknown_format(data, bytes, name);
+    if (!st && out->channels == 3) st = first_channel(out, name);
+    if (st) mg_picture_free(out);
+    return st;
+}
+
 mg_status mg_decode_mask(const char *path, mg_picture *out, bool *lossy)
 {
     char *data = NULL;
     size_t bytes = 0;
-    mg_status st;
 
     *out = (mg_picture){0};
     MG_TRY(mg_read_file(path, MG_MAX_PICTURE_BYTES, &data, &bytes));
-    bool jpeg = mg_is_jpeg(data, bytes);
-    if (lossy) *lossy = jpeg;
-    if (jpeg)
-        st = mg_jpeg_decode(data, bytes, path, 0, true, out);
-    else if (mg_is_png(data, bytes))
-        st = mg_png_decode(data, bytes, path, true, out);
-    else
-        st = unknown_format(data, bytes, path);
-    if (!st && out->channels == 3) st = first_channel(out, path);
-    if (st) mg_picture_free(out);
+    mg_status st = mg_decode_mask_memory(data, bytes, path, out, lossy);
     mg_free(data);
     return st;
 }

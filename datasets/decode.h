@@ -3,9 +3,13 @@
 #define MG_DATASETS_DECODE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "runtime/err.h"
+
+// Most bytes of one picture, in its file or decoded (before scaling).
+enum { MG_MAX_PICTURE_BYTES = 1 << 30 };
 
 // A picture as decoded: [height, width, channels], one byte or two bytes (native order) a value.
 typedef struct {
@@ -33,6 +37,8 @@ mg_status mg_decode_memory(const void *data, size_t bytes, const char *name, int
 // channel (of RGB masks the first, which must equal the others). JPEG masks are accepted and
 // flagged by *lossy (may be NULL).
 mg_status mg_decode_mask(const char *path, mg_picture *out, bool *lossy);
+mg_status mg_decode_mask_memory(const void *data, size_t bytes, const char *name, mg_picture *out,
+                                bool *lossy);
 
 // Convert to 8 bit in place: 16-bit values v become floor(v / 257 + 0.5).
 void mg_picture_to_8bit(mg_picture *p);

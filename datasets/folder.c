@@ -270,13 +270,14 @@ static mg_status read_layer(const mg_folder_rules *rules, int m, const char *pat
 static mg_status read_mask(const char *root, const mg_folder_rules *rules, int m, const char *path,
                            mg_sample *out)
 {
-    char *full = mg_path_join(root, path);
     bool lossy = false, map = !rules->mask[m].class_number;
+    char *data;
+    size_t bytes = 0;
     mg_picture p;
 
-    MG_CHECK(full, MG_ERR_MEMORY, "no memory for the path '%s'", path);
-    mg_status st = mg_decode_mask(full, &p, &lossy);
-    mg_free(full);
+    MG_TRY(mg_sample_load(root, path, &data, &bytes));
+    mg_status st = mg_decode_mask_memory(data, bytes, path, &p, &lossy);
+    mg_free(data);
     if (st) return st;
     if (lossy && map)
         st = MG_FAIL(MG_ERR_FORMAT, "label map '%s' is a JPEG, which changes its values", path);

@@ -1,6 +1,7 @@
 // Samples from picture files; see sample.h.
 #include "datasets/sample.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,15 +33,30 @@ static void describe_decoder(mg_sample *sample, const mg_picture *p)
     if (p->bytes == 2) add_decoder_text(sample, " 16 bit");
 }
 
-mg_status mg_sample_picture(const char *root, const char *path, int min_long_side, mg_sample *out)
+mg_status mg_sample_load(const char *root, const char *path, char **data, size_t *bytes)
 {
     char *full = mg_path_join(root, path);
+
+    *data = NULL;
+    MG_CHECK(full, MG_ERR_MEMORY, "no memory for the path '%s'", path);
+    errno = 0;
+    mg_status st = mg_read_file(full, MG_MAX_PICTURE_BYTES, data, bytes);
+    const char *why = errno ? strerror(errno) : "not a regular file";
+    mg_free(full);
+    if (st == MG_ERR_IO) st = MG_FAIL(MG_ERR_IO, "cannot read '%s': %s", path, why);
+    return st;
+}
+
+mg_status mg_sample_picture(const char *root, const char *path, int min_long_side, mg_sample *out)
+{
+    char *data;
+    size_t bytes = 0;
     mg_picture p;
 
     *out = (mg_sample){0};
-    MG_CHECK(full, MG_ERR_MEMORY, "no memory for the path '%s'", path);
-    mg_status st = mg_decode_file(full, min_long_side, &p);
-    mg_free(full);
+    MG_TRY(mg_sample_load(root, path, &data, &bytes));
+    mg_status st = mg_decode_memory(data, bytes, path, min_long_side, &p);
+    mg_free(data);
     if (st) return st;
 
     describe_decoder(out, &p);

@@ -5,6 +5,10 @@
 #include "datasets/dataset.h"
 #include "datasets/decode.h"
 
+// The bytes of root/path, mg_free'd by the caller. Messages, which end up in shards, name the path
+// below the root only, here and below.
+mg_status mg_sample_load(const char *root, const char *path, char **data, size_t *bytes);
+
 // Decode root/path into an 8-bit sample of 1 or 3 channels. `min_long_side` as in decode.h.
 mg_status mg_sample_picture(const char *root, const char *path, int min_long_side, mg_sample *out);
 

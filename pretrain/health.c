@@ -1,4 +1,4 @@
-// Health of the encoder. Each rank looks at a contiguous share of the samples; what it finds is
+// Health of the encoder. Each rank looks at a contiguous share of the set; what it finds is
 // gathered sample by sample, and rank 0 makes the figures from the whole in the order of the
 // samples. Draws of masks, moved patches and mixes are those of epoch 0, so that a change of a
 // figure is a change of the encoder. A sample's e-Mix partner is embedded by the rank that needs it.
@@ -124,13 +124,14 @@ void mg_health_destroy(mg_health **health)
 
 // --- looking at this rank's share -------------------------------------------------------------------
 
-// Pictures of samples first .. first + B - 1, or of their e-Mix partners.
+// Pictures of positions first .. first + B - 1 of the set, or of their e-Mix partners.
 static mg_status load(mg_health *h, int first, int B, bool partners)
 {
     size_t floats = mg_pretrain_floats(h->data);
 
     for (int b = 0; b < B; b++) {
-        int64_t sample = partners ? (int64_t)h->pi[first + b] : first + b;
+        int64_t sample =
+            mg_pretrain_spread(h->data, h->n, partners ? (int)h->pi[first + b] : first + b);
         MG_TRY(mg_pretrain_centre(h->data, sample, h->images + (size_t)b * floats));
         h->sample[b] = (uint32_t)sample;
     }

@@ -10,8 +10,8 @@
 
 typedef struct mg_health mg_health;
 
-// The first health_samples of the data set (fewer if it is smaller), centre crops. Borrows
-// everything. MG_ERR_MEMORY.
+// On health_samples samples (or all, if there are fewer) spread evenly over the data, since its sets
+// lie one after the other; centre crops. Borrows everything. MG_ERR_MEMORY.
 mg_status mg_health_create(const mg_comm *world, mg_pretrain_model *model,
                            const mg_pretrain_data *data, const mg_pretrain_settings *settings,
                            mg_health **out);

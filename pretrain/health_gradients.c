@@ -46,8 +46,9 @@ static void place(mg_layout *at, workspace *w)
 static mg_status load(workspace *w, const mg_pretrain_data *data)
 {
     for (int i = 0; i < w->count; i++) {
-        MG_TRY(mg_pretrain_centre(data, i, w->images + (size_t)i * w->picture));
-        w->sample[i] = (uint32_t)i;
+        int64_t sample = mg_pretrain_spread(data, w->count, i);
+        MG_TRY(mg_pretrain_centre(data, sample, w->images + (size_t)i * w->picture));
+        w->sample[i] = (uint32_t)sample;
     }
     for (int i = 0; i < w->count; i += w->chunk)
         mg_pretrain_embed(w->m, w->e + (size_t)i * w->map, w->images + (size_t)i * w->picture,

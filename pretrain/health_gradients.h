@@ -13,7 +13,7 @@ typedef struct {
     double cosine[3]; // MAE with e-Mix, MAE with ShED, e-Mix with ShED
 } mg_health_pull;
 
-// On the first `count` samples as one contrast set, centre crops. One rank alone, without
+// On `count` samples spread evenly over the data, as one contrast set; centre crops. One rank alone, without
 // communication; needs memory for two gradient arrays while it runs. MG_ERR_MEMORY, or what reading
 // a picture fails with.
 mg_status mg_health_gradients(mg_pretrain_model *model, const mg_pretrain_data *data,

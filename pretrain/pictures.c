@@ -34,8 +34,8 @@ static mg_status draw(mg_pretrain_model *m, const mg_pretrain_data *d, uint64_t 
 
     for (int i = 0; i < rows; i++) {
         float *image = buffer, *seen = buffer + floats, *filled = buffer + 2 * floats;
-        sample = (uint32_t)i;
-        MG_TRY(mg_pretrain_centre(d, i, image));
+        sample = (uint32_t)mg_pretrain_spread(d, rows, i);
+        MG_TRY(mg_pretrain_centre(d, sample, image));
         mg_pretrain_pictures(m, seen, filled, image, &sample, 1, seed, 0);
         int top = GAP + i * (S + GAP);
         paint(canvas, width, top, GAP, image, S);

@@ -6,7 +6,8 @@
 #include "pretrain/pretrain_data.h"
 #include "runtime/run.h"
 
-// Write <run>/pictures/mae-00001200.png: one row for each of the first settings->pictures samples.
+// Write <run>/pictures/mae-00001200.png: one row for each of
+// settings->pictures samples spread over the data.
 // Rank 0 works; collective on `world`.
 mg_status mg_pretrain_write_pictures(const mg_comm *world, mg_run *run, mg_pretrain_model *model,
                                      const mg_pretrain_data *data,

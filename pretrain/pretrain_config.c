@@ -85,18 +85,13 @@ static mg_status encoder_config(const mg_pretrain_settings *s, mg_vit_config *v)
     return MG_OK;
 }
 
-mg_status mg_pretrain_model_config(const mg_pretrain_settings *s, int64_t leaf, int leaves,
-                                   mg_pretrain_config *c)
+// Everything but the sizes of calls.
+static mg_status objectives_config(const mg_pretrain_settings *s, mg_pretrain_config *c)
 {
     mg_objectives o = mg_pretrain_objectives(s, 2);
-    bool split = mg_pretrain_mode_of(s) == MG_MODE_SPLIT;
 
     MG_CHECK(o.count > 0, MG_ERR_CONFIG, "all of pretrain.w_mae, w_emix and w_shed are 0");
-    MG_CHECK(!split || leaf % o.count == 0, MG_ERR_CONFIG,
-             "pretrain.mode is split: a leaf of %lld samples is not a multiple of %d objectives "
-             "(train.batch / train.leaves must be)",
-             (long long)leaf, o.count);
-    MG_TRY(mg_pretrain_defaults("vit_b", (int)s->image, (int)leaf, c));
+    MG_TRY(mg_pretrain_defaults("vit_b", (int)s->image, 1, c));
     MG_TRY(encoder_config(s, &c->vit));
     c->use_mae = o.used[0];
     c->use_emix = o.used[1];
@@ -114,8 +109,31 @@ mg_status mg_pretrain_model_config(const mg_pretrain_settings *s, int64_t leaf, 
     c->emix_tau = s->tau;
     c->emix_batch_mean = strcmp(s->emix_lambda, "batch_mean") == 0;
     c->keep = strcmp(s->recompute, "block") == 0 ? MG_KEEP_INPUTS : MG_KEEP_ALL;
+    return MG_OK;
+}
+
+mg_status mg_pretrain_model_config(const mg_pretrain_settings *s, int64_t leaf, int leaves,
+                                   mg_pretrain_config *c)
+{
+    bool split = mg_pretrain_mode_of(s) == MG_MODE_SPLIT;
+    int count = mg_pretrain_objectives(s, 2).count;
+
+    MG_TRY(objectives_config(s, c));
+    MG_CHECK(!split || leaf % count == 0, MG_ERR_CONFIG,
+             "pretrain.mode is split: a leaf of %lld samples is not a multiple of %d objectives "
+             "(train.batch / train.leaves must be)",
+             (long long)leaf, count);
     c->leaf = (int)leaf;
-    c->each = (int)(split ? leaf / o.count : leaf);
+    c->each = (int)(split ? leaf / count : leaf);
     c->emix_slots = leaves == 1 ? 1 : s->exact_accum ? 0 : leaves;
+    return mg_pretrain_check(c);
+}
+
+mg_status mg_pretrain_look_config(const mg_pretrain_settings *s, int batch, mg_pretrain_config *c)
+{
+    MG_TRY(objectives_config(s, c));
+    c->leaf = batch;
+    c->each = 1;
+    c->emix_slots = 0;
     return mg_pretrain_check(c);
 }

@@ -43,5 +43,8 @@ mg_objectives mg_pretrain_objectives(const mg_pretrain_settings *s, int64_t set)
 // The model's own configuration; `leaf` samples of a leaf, `leaves` leaves on a rank. MG_ERR_CONFIG.
 mg_status mg_pretrain_model_config(const mg_pretrain_settings *s, int64_t leaf, int leaves,
                                    mg_pretrain_config *out);
+// The same for a model that only looks at features, `batch` pictures at a time.
+mg_status mg_pretrain_look_config(const mg_pretrain_settings *s, int batch,
+                                  mg_pretrain_config *out);
 
 #endif

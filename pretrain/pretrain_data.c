@@ -75,3 +75,8 @@ mg_status mg_pretrain_centre(const mg_pretrain_data *d, int64_t sample, float *o
     crop.height = crop.width = side;
     return prepare(d, sample, &crop, out);
 }
+
+int64_t mg_pretrain_spread(const mg_pretrain_data *d, int count, int i)
+{
+    return i * mg_reader_count(d->reader) / count;
+}

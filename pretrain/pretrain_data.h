@@ -25,4 +25,7 @@ mg_status mg_pretrain_produce(void *ctx, int64_t epoch, int64_t sample, void *sl
 // crop, no randomness. out [3, size, size].
 mg_status mg_pretrain_centre(const mg_pretrain_data *data, int64_t sample, float *out);
 
+// Sample number i of `count` that are spread evenly over the data (its sets lie one after another).
+int64_t mg_pretrain_spread(const mg_pretrain_data *data, int count, int i);
+
 #endif

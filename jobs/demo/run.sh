@@ -16,25 +16,23 @@ phantom() { # NAME DATASET COUNT SEED
     mpi phantom --dataset "$2" --count "$3" --seed "$4" --out "$out/raw/$1"
     touch "$out/raw/$1/done"
 }
-pack() { # NAME [SETTING...]
-    name=$1
-    shift
-    mpi shard --dataset folder --root "$out/raw/$name" --out "$out/shards/$name" "$@"
+pack() { # NAME DATASET
+    mpi shard --dataset "$2" --root "$out/raw/$1" --out "$out/shards/$1"
 }
-labels='{1: object_1, 2: object_2, 3: object_3, 4: object_4, 5: object_5, 6: object_6, 7: object_7, 8: object_8}'
-labelled() { pack "$1" --set folder.masks='masks/{stem}.png' --set folder.labels="$labels"; }
+make_set() { # NAME DATASET COUNT SEED
+    phantom "$@"
+    pack "$1" "$2"
+}
 
 echo "== phantoms and shards"
-phantom pre-ct demo_ct 300 11
-phantom pre-fundus demo_fundus 300 12
-phantom pre-us demo_us 300 13
-phantom pre-derm demo_derm 300 14
-phantom ct demo_ct 600 21
-phantom ct-test demo_ct 128 22
-phantom fundus demo_fundus 64 23
-phantom fundus-test demo_fundus 128 24
-for name in pre-ct pre-fundus pre-us pre-derm; do pack "$name"; done
-for name in ct ct-test fundus fundus-test; do labelled "$name"; done
+make_set pre-ct demo_ct 300 11
+make_set pre-fundus demo_fundus 300 12
+make_set pre-us demo_us 300 13
+make_set pre-derm demo_derm 300 14
+make_set ct demo_ct 600 21
+make_set ct-test demo_ct 128 22
+make_set fundus demo_fundus 64 23
+make_set fundus-test demo_fundus 128 24
 
 echo "== stage 1: pretraining without labels (MAE, e-Mix, ShED)"
 s=$out/shards
@@ -50,13 +48,15 @@ mpi finetune --config $conf/medsam.yaml --init "$out/sam" --out "$out/medsam" \
 mpi finetune --config $conf/msa.yaml --init "$out/sam" --out "$out/msa" --set data.sets="$s/fundus"
 
 echo "== scores on held-out pictures"
-evaluate() { # NAME MODEL SET CLICKS
-    mpi evaluate --model "$out/$2" --out "$out/eval/$1" --set data.sets="$s/$3" --part all \
-        --clicks "$4" --method "$1"
+evaluate() { # NAME MODEL SET CLICKS [SETTING...]
+    name=$1 model=$2 set=$3 clicks=$4
+    shift 4
+    mpi evaluate --model "$out/$model" --out "$out/eval/$name" --set data.sets="$s/$set" \
+        --part all --clicks "$clicks" --one-class --method "$name" "$@"
 }
 evaluate SAM-source sam ct-test 1,3,10
 evaluate SAM sam fundus-test 1,3,10
 evaluate MedSAM medsam fundus-test 1
-evaluate MSA msa fundus-test 1
-$mg report "$out/pretrain" "$out/sam" "$out/medsam" "$out/msa" "$out/eval/SAM-source" \
+evaluate MSA msa fundus-test 1 --other-object
+"$mg" report "$out/pretrain" "$out/sam" "$out/medsam" "$out/msa" "$out/eval/SAM-source" \
     "$out/eval/SAM" "$out/eval/MedSAM" "$out/eval/MSA" --out "$out/report"

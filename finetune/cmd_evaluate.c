@@ -128,9 +128,9 @@ static mg_status keep_picture(evaluation *e, const mg_eval_target *t)
                           .clicks = t->click_count};
     char name[96];
 
-    snprintf(name, sizeof name, "pictures/case-%06lld-class-%02d.png", (long long)t->sample,
+    snprintf(name, sizeof name, "case-%06lld-class-%02d.png", (long long)t->sample,
              t->class_number);
-    char *path = mg_run_file(e->run, name);
+    char *path = mg_run_picture(e->run, name);
     MG_CHECK(path, MG_ERR_MEMORY, "cannot allocate a path");
     mg_status st = mg_overlay_write(path, &overlay, 384);
     mg_free(path);

@@ -358,6 +358,15 @@ char *mg_run_file(const mg_run *run, const char *name)
     return mg_path_join(run->path, name);
 }
 
+char *mg_run_picture(const mg_run *run, const char *name)
+{
+    char *dir = mg_run_file(run, "pictures"), *path = NULL;
+
+    if (dir && mg_make_dirs(dir) == MG_OK) path = mg_path_join(dir, name);
+    mg_free(dir);
+    return path;
+}
+
 // The run goes on without a note that cannot be written.
 static void note(mg_run *run, mg_json *to, const char *key, const char *value)
 {

@@ -23,6 +23,8 @@ mg_status mg_run_close(mg_run **run);                   // log.txt stays open un
 bool mg_run_restarted(const mg_run *run);               // the folder held this run already
 const char *mg_run_path(const mg_run *run);             // borrowed
 char *mg_run_file(const mg_run *run, const char *name); // path/name, mg_free
+// path/pictures/name, and the folder is there; mg_free. NULL without memory.
+char *mg_run_picture(const mg_run *run, const char *name);
 
 // Note the hash of an input (a shard set, a checkpoint) in provenance.json; warns if it is not what
 // it was when the run began. No-op but on rank 0.

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "datasets/decode.h"
-#include "runtime/fsys.h"
 #include "runtime/mem.h"
 
 enum { PANELS = 3, GAP = 2 };
@@ -53,20 +52,19 @@ static mg_status write(mg_run *run, mg_pretrain_model *m, const mg_pretrain_data
     int width = GAP + PANELS * (d->size + GAP), height = GAP + rows * (d->size + GAP);
     float *buffer = mg_alloc(PANELS * mg_pretrain_floats(d) * sizeof *buffer);
     uint8_t *canvas = mg_alloc((size_t)width * height * 3);
-    char name[64], *folder = mg_run_file(run, "pictures"), *path = NULL;
+    char name[64], *path = NULL;
     mg_status st = MG_OK;
 
-    snprintf(name, sizeof name, "pictures/mae-%08lld.png", (long long)step);
-    path = mg_run_file(run, name);
-    if (!buffer || !canvas || !folder || !path)
+    snprintf(name, sizeof name, "mae-%08lld.png", (long long)step);
+    path = mg_run_picture(run, name);
+    if (!buffer || !canvas || !path)
         st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate a picture of reconstructions");
     if (!st) {
         memset(canvas, 255, (size_t)width * height * 3);
         st = draw(m, d, (uint64_t)s->train.seed, rows, buffer, canvas, width);
     }
-    if (!st) st = mg_make_dirs(folder);
     if (!st) st = mg_write_png(path, canvas, height, width, 3);
-    mg_free(folder), mg_free(path), mg_free(buffer), mg_free(canvas);
+    mg_free(path), mg_free(buffer), mg_free(canvas);
     return st;
 }
 

@@ -343,11 +343,14 @@ mg_json *mg_yaml_json(const mg_yaml *node)
     if (node->kind == MG_YAML_SCALAR) return scalar_json(node);
     bool is_map = node->kind == MG_YAML_MAPPING;
     mg_json *to = is_map ? mg_json_object() : mg_json_array();
-    for (size_t i = 0; i < node->count; i += is_map ? 2 : 1) {
-        if (is_map)
-            mg_json_put(to, node->child[i]->text, mg_yaml_json(node->child[i + 1]));
+    for (size_t i = 0; to && i < node->count; i += is_map ? 2 : 1) {
+        mg_json *value = mg_yaml_json(node->child[is_map ? i + 1 : i]);
+        if (!value)
+            mg_json_free(&to);
+        else if (is_map)
+            mg_json_put(to, node->child[i]->text, value);
         else
-            mg_json_append(to, mg_yaml_json(node->child[i]));
+            mg_json_append(to, value);
     }
     return to;
 }

@@ -260,6 +260,35 @@ static void test_markdown(void **state)
     mg_free(text);
 }
 
+#ifdef MG_DEBUG
+// With allocations failing now and then: a clean error or the right settings, and nothing left.
+static void test_faults(void **state)
+{
+    char spec[32];
+    int failed = 0;
+
+    (void)state;
+    for (int seed = 0; seed < 300; seed++) {
+        snprintf(spec, sizeof spec, "60:%d", seed);
+        setenv("MG_FAULT", spec, 1);
+        mg_status st =
+            load("train: {name: a}\npretrain: {tasks: [a, b], values: {1: [x, {y: z}]}}");
+        unsetenv("MG_FAULT");
+        if (st) {
+            CHECK(st == MG_ERR_MEMORY);
+            mg_err_clear();
+            failed++;
+        } else {
+            const mg_json *list = mg_json_get(s.values, "1");
+            CHECK(s.tasks.count == 2 && mg_json_get(mg_json_at(list, 1), "y"));
+            unload();
+        }
+        CHECK(mg_mem_live() == 0);
+    }
+    CHECK(failed > 20 && failed < 300);
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +296,9 @@ int main(void)
         cmocka_unit_test(test_sets),       cmocka_unit_test(test_failures),
         cmocka_unit_test(test_yaml_rules), cmocka_unit_test(test_known_elsewhere),
         cmocka_unit_test(test_echo),       cmocka_unit_test(test_markdown),
+#ifdef MG_DEBUG
+        cmocka_unit_test(test_faults),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

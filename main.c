@@ -6,6 +6,7 @@
 
 #include "datasets/cmd.h"
 #include "finetune/cmd.h"
+#include "models/doctor_products.h"
 #include "pretrain/cmd.h"
 #include "runtime/cli.h"
 #include "runtime/cmd_doctor.h"
@@ -33,6 +34,8 @@ static const mg_command commands[] = {
 };
 // clang-format on
 
+static const mg_doctor_probe probes[] = {mg_doctor_products, NULL};
+
 // BLAS gets one thread: medgraft splits its products over its own threads. OpenBLAS fixes its thread
 // count and the binding of its threads when it is loaded, before main, and setting the count later
 // does not undo that (with OMP_PROC_BIND=true products then run at half speed). So the program
@@ -48,5 +51,6 @@ static void one_blas_thread(char **argv)
 int main(int argc, char **argv)
 {
     one_blas_thread(argv);
+    mg_doctor_register(probes);
     return mg_cli_main(argc, argv, commands);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "nn/gemm.h"
 #include "runtime/log.h"
 #include "runtime/mem.h"
 
@@ -105,6 +106,7 @@ mg_status mg_train_state_resume(const mg_comm *world, mg_run *run, const mg_trai
     int count = 0;
     char path[4096];
 
+    mg_run_fact(run, "blas", mg_gemm_library());
     MG_TRY(find_newest(world, run, path));
     if (!path[0]) {
         mg_info("resume none: starting at step 0");

@@ -33,7 +33,8 @@ void mg_doctor_register(const mg_doctor_probe *list)
     probes = list;
 }
 
-static void fact(const char *key, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static mg_doctor_line fact, wrong;
+
 static void fact(const char *key, const char *fmt, ...)
 {
     va_list args;
@@ -45,7 +46,6 @@ static void fact(const char *key, const char *fmt, ...)
     putchar('\n');
 }
 
-static void wrong(const char *remedy, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void wrong(const char *remedy, const char *fmt, ...)
 {
     va_list args;

@@ -54,9 +54,14 @@ static void print_command_help(const mg_command *c)
 static mg_status print_config_page(const mg_command *commands, int count)
 {
     mg_option_group *groups = mg_calloc((size_t)count * MG_MAX_GROUPS, sizeof *groups);
+    const char **owners = mg_calloc((size_t)count * MG_MAX_GROUPS, sizeof *owners);
     int used = 0;
+    mg_status st = MG_OK;
 
-    MG_CHECK(groups, MG_ERR_MEMORY, "cannot allocate the tables of all commands");
+    if (!groups || !owners) {
+        st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate the tables of all commands");
+        goto done;
+    }
     printf(
         "# Settings\n\nMade from the option tables by `make docs`; do not edit. A setting is given "
         "in the YAML file as\n`section: {name: value}`, or on the command line as `--set "
@@ -68,13 +73,16 @@ static mg_status print_config_page(const mg_command *commands, int count)
         char *sections = mg_config_list_sections(groups + used, n);
         if (n > 0) printf("| `%s` | %s |\n", c->name, sections ? sections : "");
         mg_free(sections);
-        used += n;
+        for (int g = 0; g < n; g++) owners[used++] = c->name;
     }
-    char *text = mg_config_markdown(groups, used);
+    char *text = mg_config_markdown(groups, used, owners);
     if (text) fputs(text, stdout);
     mg_free(text);
+
+done:
+    mg_free(owners);
     mg_free(groups);
-    return MG_OK;
+    return st;
 }
 
 // ---- arguments

@@ -1,6 +1,6 @@
-// Option tables: defaults, YAML, the command line, echo, help text and Markdown, all from the same
-// rows. A value reaches its place through one function, `assign`, wherever it comes from.
-#include "runtime/config.h"
+// Option tables: defaults, YAML, the command line. A value reaches its place through one function,
+// `assign`, wherever it comes from. Texts made from the tables are in config_text.c.
+#include "runtime/config_private.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -11,8 +11,6 @@
 #include "runtime/fsys.h"
 #include "runtime/mem.h"
 
-enum { KEY_BYTES = 128 };
-
 static const char *const *known_keys; // of the whole program; not owned
 
 // Where a value was written, for messages.
@@ -21,13 +19,8 @@ typedef struct {
     int line, column;
 } place;
 
-typedef struct {
-    const mg_option_group *groups;
-    int count;
-} tables;
-
 // The i-th option of all tables in order and the structure it belongs to; NULL behind the last.
-static const mg_option *option_at(const tables *t, size_t i, void **base)
+const mg_option *config_option_at(const config_tables *t, size_t i, void **base)
 {
     for (int g = 0; g < t->count; g++) {
         for (const mg_option *o = t->groups[g].table; o->key; o++) {
@@ -39,47 +32,48 @@ static const mg_option *option_at(const tables *t, size_t i, void **base)
     return NULL;
 }
 
-static const char *last_part(const char *key)
+const char *config_last_part(const char *key)
 {
     const char *dot = strchr(key, '.');
     return dot ? dot + 1 : key;
 }
 
-static bool in_section(const char *key, const char *section)
+bool config_in_section(const char *key, const char *section)
 {
     size_t n = strlen(section);
     return strncmp(key, section, n) == 0 && key[n] == '.';
 }
 
-static const mg_option *find_key(const tables *t, const char *key)
+const mg_option *config_find_key(const config_tables *t, const char *key)
 {
     const mg_option *o;
 
-    for (size_t i = 0; (o = option_at(t, i, NULL)); i++)
+    for (size_t i = 0; (o = config_option_at(t, i, NULL)); i++)
         if (strcmp(o->key, key) == 0) return o;
     return NULL;
 }
 
-static bool has_section(const tables *t, const char *section)
+static bool has_section(const config_tables *t, const char *section)
 {
     const mg_option *o;
 
-    for (size_t i = 0; (o = option_at(t, i, NULL)); i++)
-        if (in_section(o->key, section)) return true;
+    for (size_t i = 0; (o = config_option_at(t, i, NULL)); i++)
+        if (config_in_section(o->key, section)) return true;
     return false;
 }
 
 // A key of the same last part in another section, or else the one with the fewest changes.
-static const char *nearest_key(const tables *t, const char *key)
+static const char *nearest_key(const config_tables *t, const char *key)
 {
     const char *best = "";
     int least = 1 << 20;
     const mg_option *o;
 
-    for (size_t i = 0; (o = option_at(t, i, NULL)); i++) {
-        const char *whole = strchr(key, '.') ? o->key : last_part(o->key);
+    for (size_t i = 0; (o = config_option_at(t, i, NULL)); i++) {
+        const char *whole = strchr(key, '.') ? o->key : config_last_part(o->key);
         int distance = mg_text_distance(key, whole);
-        if (strcmp(last_part(o->key), last_part(key)) == 0 && distance > 1) distance = 1;
+        if (strcmp(config_last_part(o->key), config_last_part(key)) == 0 && distance > 1)
+            distance = 1;
         if (distance < least) least = distance, best = o->key;
     }
     return best;
@@ -277,18 +271,18 @@ static mg_status assign_plain_text(const mg_option *o, void *base, const char *t
 
 // ---- loading
 
-static mg_status set_defaults(const tables *t)
+static mg_status set_defaults(const config_tables *t)
 {
     const mg_option *o;
     void *base;
 
-    for (size_t i = 0; (o = option_at(t, i, &base)); i++) {
+    for (size_t i = 0; (o = config_option_at(t, i, &base)); i++) {
         void *spot = (char *)base + o->at;
         if (o->type == MG_TEXT || o->type == MG_CHOICE) *(char **)spot = NULL;
         if (o->type == MG_LIST) *(mg_list *)spot = (mg_list){0};
         if (o->type == MG_TREE) *(mg_json **)spot = NULL;
     }
-    for (size_t i = 0; (o = option_at(t, i, &base)); i++)
+    for (size_t i = 0; (o = config_option_at(t, i, &base)); i++)
         MG_TRY(assign_plain_text(o, base, o->def ? o->def : ""));
     return MG_OK;
 }
@@ -297,12 +291,13 @@ static mg_status set_defaults(const tables *t)
 static bool known_elsewhere(const char *name)
 {
     for (const char *const *k = known_keys; k && *k; k++)
-        if (strcmp(*k, name) == 0 || in_section(*k, name) || in_section(name, *k)) return true;
+        if (strcmp(*k, name) == 0 || config_in_section(*k, name) || config_in_section(name, *k))
+            return true;
     return false;
 }
 
 // One "section.name: value" of the file, for every table that has the key.
-static mg_status load_key(const tables *t, const char *key, const mg_yaml *where,
+static mg_status load_key(const config_tables *t, const char *key, const mg_yaml *where,
                           const mg_yaml *value, const char *name)
 {
     place at = {name, value->line, value->column};
@@ -310,7 +305,7 @@ static mg_status load_key(const tables *t, const char *key, const mg_yaml *where
     void *base;
     bool found = false;
 
-    for (size_t i = 0; (o = option_at(t, i, &base)); i++) {
+    for (size_t i = 0; (o = config_option_at(t, i, &base)); i++) {
         if (strcmp(o->key, key) != 0) continue;
         MG_TRY(assign(o, base, value, &at));
         found = true;
@@ -321,13 +316,13 @@ static mg_status load_key(const tables *t, const char *key, const mg_yaml *where
     return MG_OK;
 }
 
-static mg_status unknown_section(const tables *t, const mg_yaml *section, const char *name)
+static mg_status unknown_section(const config_tables *t, const mg_yaml *section, const char *name)
 {
     char best[KEY_BYTES] = "";
     int least = 1 << 20;
     const mg_option *o;
 
-    for (size_t i = 0; (o = option_at(t, i, NULL)); i++) {
+    for (size_t i = 0; (o = config_option_at(t, i, NULL)); i++) {
         char candidate[KEY_BYTES];
         snprintf(candidate, sizeof candidate, "%.*s", (int)strcspn(o->key, "."), o->key);
         int distance = mg_text_distance(section->text, candidate);
@@ -338,7 +333,7 @@ static mg_status unknown_section(const tables *t, const mg_yaml *section, const 
                    section->text, name, section->line, section->column, best);
 }
 
-static mg_status load_section(const tables *t, const mg_yaml *section, const mg_yaml *body,
+static mg_status load_section(const config_tables *t, const mg_yaml *section, const mg_yaml *body,
                               const char *name)
 {
     char key[KEY_BYTES];
@@ -357,7 +352,7 @@ static mg_status load_section(const tables *t, const mg_yaml *section, const mg_
     return MG_OK;
 }
 
-static mg_status load_yaml(const tables *t, const char *yaml, const char *name)
+static mg_status load_yaml(const config_tables *t, const char *yaml, const char *name)
 {
     mg_yaml *tree;
     mg_status st = MG_OK;
@@ -376,20 +371,21 @@ static mg_status load_yaml(const tables *t, const char *yaml, const char *name)
 mg_status mg_config_find(const mg_option_group *groups, int count, const char *own,
                          const char *name, const mg_option **option)
 {
-    tables t = {groups, count};
+    config_tables t = {groups, count, NULL};
     char key[KEY_BYTES], full[2 * KEY_BYTES];
     const mg_option *o, *found = NULL;
 
     snprintf(key, sizeof key, "%s", name);
     for (char *p = key; *p; p++)
         if (*p == '-') *p = '_';
-    *option = find_key(&t, key);
+    *option = config_find_key(&t, key);
     if (*option) return MG_OK;
     snprintf(full, sizeof full, "%s.%s", own ? own : "", key);
-    *option = find_key(&t, full);
+    *option = config_find_key(&t, full);
     if (*option) return MG_OK;
-    for (size_t i = 0; !strchr(key, '.') && (o = option_at(&t, i, NULL)); i++) {
-        if (strcmp(last_part(o->key), key) != 0 || (found && strcmp(found->key, o->key) == 0))
+    for (size_t i = 0; !strchr(key, '.') && (o = config_option_at(&t, i, NULL)); i++) {
+        if (strcmp(config_last_part(o->key), key) != 0 ||
+            (found && strcmp(found->key, o->key) == 0))
             continue;
         MG_CHECK(!found, MG_ERR_CONFIG, "'%s' may be '%s' or '%s': give the whole key", name,
                  found->key, o->key);
@@ -401,7 +397,7 @@ mg_status mg_config_find(const mg_option_group *groups, int count, const char *o
     return MG_OK;
 }
 
-static mg_status apply_set(const tables *t, const char *own, const char *set)
+static mg_status apply_set(const config_tables *t, const char *own, const char *set)
 {
     char name[KEY_BYTES];
     const char *equal = strchr(set, '=');
@@ -412,7 +408,7 @@ static mg_status apply_set(const tables *t, const char *own, const char *set)
              "setting '%s' is not of the form key=value", set);
     snprintf(name, sizeof name, "%.*s", (int)(equal - set), set);
     MG_TRY(mg_config_find(t->groups, t->count, own, name, &option));
-    for (size_t i = 0; (o = option_at(t, i, &base)); i++)
+    for (size_t i = 0; (o = config_option_at(t, i, &base)); i++)
         if (strcmp(o->key, option->key) == 0) MG_TRY(assign_plain_text(o, base, equal + 1));
     return MG_OK;
 }
@@ -420,7 +416,7 @@ static mg_status apply_set(const tables *t, const char *own, const char *set)
 mg_status mg_config_load(const mg_option_group *groups, int count, const char *own,
                          const char *yaml, const char *name, const mg_list *sets)
 {
-    tables t = {groups, count};
+    config_tables t = {groups, count, NULL};
     mg_status st = set_defaults(&t);
 
     if (!st && yaml) st = load_yaml(&t, yaml, name);
@@ -431,186 +427,14 @@ mg_status mg_config_load(const mg_option_group *groups, int count, const char *o
 
 void mg_config_free(const mg_option_group *groups, int count)
 {
-    tables t = {groups, count};
+    config_tables t = {groups, count, NULL};
     const mg_option *o;
     void *base;
 
-    for (size_t i = 0; (o = option_at(&t, i, &base)); i++) release(o, (char *)base + o->at);
+    for (size_t i = 0; (o = config_option_at(&t, i, &base)); i++) release(o, (char *)base + o->at);
 }
 
 void mg_config_sections(const char *const *known)
 {
     known_keys = known;
-}
-
-// ---- texts made from the tables
-
-// Call `line` for every option, section by section, each key once; `head` before each section.
-static void each_section(const tables *t, void (*head)(FILE *, const char *section),
-                         void (*line)(FILE *, const mg_option *, const void *base), FILE *out)
-{
-    const mg_option *o, *p;
-    void *base;
-
-    for (size_t i = 0; (o = option_at(t, i, NULL)); i++) {
-        char section[KEY_BYTES];
-        snprintf(section, sizeof section, "%.*s", (int)strcspn(o->key, "."), o->key);
-        size_t j = 0;
-        while ((p = option_at(t, j, NULL)) && !in_section(p->key, section)) j++;
-        if (j < i) continue; // this section was written with its first key
-        head(out, section);
-        for (j = i; (p = option_at(t, j, &base)); j++) {
-            if (!in_section(p->key, section)) continue;
-            if (find_key(t, p->key) == p) line(out, p, base);
-        }
-    }
-}
-
-static void echo_head(FILE *out, const char *section)
-{
-    fprintf(out, "%s:\n", section);
-}
-
-static void print_real(FILE *out, double value)
-{
-    char text[32];
-
-    if (isfinite(value)) mg_real_text(value, text);
-    fputs(isfinite(value) ? text : value < 0 ? "-.inf" : ".inf", out);
-}
-
-static void print_text(FILE *out, const char *text)
-{
-    char *quoted = mg_yaml_quote(text);
-    fputs(quoted ? quoted : "", out);
-    mg_free(quoted);
-}
-
-static void echo_line(FILE *out, const mg_option *o, const void *base)
-{
-    const void *spot = (const char *)base + o->at;
-
-    fprintf(out, "  %s: ", last_part(o->key));
-    if (o->type == MG_INT) fprintf(out, "%" PRId64, *(const int64_t *)spot);
-    if (o->type == MG_REAL) print_real(out, *(const double *)spot);
-    if (o->type == MG_BOOL) fputs(*(const bool *)spot ? "true" : "false", out);
-    if (o->type == MG_TEXT || o->type == MG_CHOICE) print_text(out, *(char *const *)spot);
-    if (o->type == MG_LIST) {
-        const mg_list *list = spot;
-        fputc('[', out);
-        for (int i = 0; i < list->count; i++) {
-            if (i > 0) fputs(", ", out);
-            print_text(out, list->item[i]);
-        }
-        fputc(']', out);
-    }
-    if (o->type == MG_TREE) {
-        mg_json *tree = *(mg_json *const *)spot;
-        char *text = tree ? mg_json_dump(tree, false) : mg_strdup("null");
-        fputs(text ? text : "", out);
-        mg_free(text);
-    }
-    fputc('\n', out);
-}
-
-static void print_allowed(FILE *out, const mg_option *o)
-{
-    static const char *const kinds[] = {"whole number", "number", "true or false", "text",
-                                        "choice",       "list",   "YAML"};
-
-    if (o->type == MG_CHOICE) {
-        for (const char *p = o->choices; *p; p++) {
-            if (*p == '|')
-                fputs(", ", out);
-            else
-                fputc(*p, out);
-        }
-        return;
-    }
-    fputs(kinds[o->type], out);
-    if ((o->type == MG_INT || o->type == MG_REAL) && !(o->min == 0 && o->max == 0)) {
-        fprintf(out, ", %.10g to %.10g", o->min, o->max);
-    }
-}
-
-static void help_head(FILE *out, const char *section)
-{
-    fprintf(out, "\n%s\n", section);
-}
-
-static void help_line(FILE *out, const mg_option *o, const void *base)
-{
-    (void)base;
-    fprintf(out, "  --%-26s %s\n%31s(", o->key, o->help, "");
-    print_allowed(out, o);
-    if (o->def && *o->def) fprintf(out, "; %s unless set", o->def);
-    fputs(")\n", out);
-}
-
-void mg_config_help(const mg_option_group *groups, int count)
-{
-    tables t = {groups, count};
-    each_section(&t, help_head, help_line, stdout);
-}
-
-static void markdown_head(FILE *out, const char *section)
-{
-    fprintf(out, "\n## %s\n\n| key | default | allowed | meaning |\n|---|---|---|---|\n", section);
-}
-
-static void markdown_line(FILE *out, const mg_option *o, const void *base)
-{
-    (void)base;
-    fprintf(out, "| `%s` | %s%s%s | ", o->key, o->def && *o->def ? "`" : "", o->def ? o->def : "",
-            o->def && *o->def ? "`" : "");
-    print_allowed(out, o);
-    fputs(" | ", out);
-    for (const char *p = o->help; *p; p++) {
-        if (*p == '|') fputc('\\', out);
-        fputc(*p, out);
-    }
-    fputs(" |\n", out);
-}
-
-// What `head` and `line` print for the tables, as one text.
-static char *to_text(const tables *t, void (*head)(FILE *, const char *),
-                     void (*line)(FILE *, const mg_option *, const void *))
-{
-    char *text = NULL;
-    size_t bytes;
-    FILE *out = open_memstream(&text, &bytes);
-
-    if (!out) return NULL;
-    each_section(t, head, line, out);
-    char *copy = fclose(out) == 0 ? mg_strdup(text) : NULL;
-    free(text);
-    return copy;
-}
-
-char *mg_config_echo(const mg_option_group *groups, int count)
-{
-    tables t = {groups, count};
-    return to_text(&t, echo_head, echo_line);
-}
-
-char *mg_config_markdown(const mg_option_group *groups, int count)
-{
-    tables t = {groups, count};
-    return to_text(&t, markdown_head, markdown_line);
-}
-
-static void section_name(FILE *out, const char *section)
-{
-    fprintf(out, "%s`%s`", ftell(out) > 0 ? ", " : "", section);
-}
-
-static void no_line(FILE *out, const mg_option *o, const void *base)
-{
-    (void)out, (void)o, (void)base;
-}
-
-char *mg_config_list_sections(const mg_option_group *groups, int count)
-{
-    tables t = {groups, count};
-    return to_text(&t, section_name, no_line);
 }

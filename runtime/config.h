@@ -64,8 +64,9 @@ char *mg_config_echo(const mg_option_group *groups, int count);
 // Usage text of the tables for --help: key, default, bounds or choices, help. To stdout.
 void mg_config_help(const mg_option_group *groups, int count);
 
-// The same as a Markdown table (docs/config.md). Release with mg_free.
-char *mg_config_markdown(const mg_option_group *groups, int count);
+// The same as Markdown (docs/config.md). `owners` names the command of each group, shown where the
+// commands differ in a key; may be NULL. Release with mg_free.
+char *mg_config_markdown(const mg_option_group *groups, int count, const char *const *owners);
 
 // Names of the sections of these groups, "`model`, `train`". Release with mg_free.
 char *mg_config_list_sections(const mg_option_group *groups, int count);

@@ -253,10 +253,26 @@ static void test_echo(void **state)
 static void test_markdown(void **state)
 {
     (void)state;
-    char *text = mg_config_markdown(groups, 2);
+    char *text = mg_config_markdown(groups, 2, NULL);
     CHECK(strstr(text, "## train\n"));
     CHECK(strstr(text, "| `train.lr` | `1.5e-4` | number, 1e-08 to 1 | peak rate |\n"));
     CHECK(strstr(text, "| `train.mode` | `sum` | sum, split, rotate | how |\n"));
+    mg_free(text);
+}
+
+// One key in the tables of three commands, of which one says something else.
+static void test_owners(void **state)
+{
+    const mg_option other[] = {{"train.lr", MG_REAL, AT(lr), "1", 0, 1, "another rate", NULL}, {0}};
+    const mg_option_group all[] = {{train_table, NULL}, {other, NULL}, {train_table, NULL}};
+    const char *const owners[] = {"one", "two", "three"};
+
+    (void)state;
+    char *text = mg_config_markdown(all, 3, owners);
+    CHECK(
+        strstr(text, "| `train.lr` in one, three | `1.5e-4` | number, 1e-08 to 1 | peak rate |\n"));
+    CHECK(strstr(text, "| `train.lr` in two | `1` | number, 0 to 1 | another rate |\n"));
+    CHECK(strstr(text, "| `train.epochs` | "));
     mg_free(text);
 }
 
@@ -296,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_sets),       cmocka_unit_test(test_failures),
         cmocka_unit_test(test_yaml_rules), cmocka_unit_test(test_known_elsewhere),
         cmocka_unit_test(test_echo),       cmocka_unit_test(test_markdown),
+        cmocka_unit_test(test_owners),
 #ifdef MG_DEBUG
         cmocka_unit_test(test_faults),
 #endif

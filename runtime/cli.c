@@ -348,7 +348,7 @@ int mg_cli_main(int argc, char **argv, const mg_command *commands)
     }
     const char **keys = all_keys(commands);
     mg_config_sections(keys);
-    mg_run_command_line(argc, argv);
+    mg_program_start(argc, argv);
     int code = run_command(command, argc - 1, argv + 1);
     mg_config_sections(NULL);
     mg_free(keys);

@@ -1,4 +1,4 @@
-// Run folders and the stop flag. Files that must never be half there (config.yaml, provenance.json,
+// Run folders. Files that must never be half there (config.yaml, provenance.json,
 // a metrics.jsonl that is cut) are written aside and renamed; metrics.jsonl otherwise only grows,
 // one write(2) per record, so that a crash can leave at most one broken line, the last.
 #include "runtime/run.h"
@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <omp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,52 +27,6 @@ struct mg_run {
     mg_json *provenance; // rank 0
     int metrics;         // file descriptor, -1 until the first record
 };
-
-static const char version[] = "0.1.0";
-static char *command_line;
-static volatile sig_atomic_t stop_raised;
-
-// ---- program
-
-const char *mg_version(void)
-{
-    return version;
-}
-
-// Words that a shell would take apart stand in single quotes.
-static void print_word(FILE *out, const char *word)
-{
-    const char *safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+=,:@%";
-
-    if (*word && !word[strspn(word, safe)]) {
-        fputs(word, out);
-        return;
-    }
-    fputc('\'', out);
-    for (; *word; word++) fputs(*word == '\'' ? "'\\''" : (char[]){*word, '\0'}, out);
-    fputc('\'', out);
-}
-
-void mg_run_command_line(int argc, char **argv)
-{
-    size_t bytes;
-    FILE *out;
-
-    free(command_line);
-    command_line = NULL;
-    out = open_memstream(&command_line, &bytes);
-    if (!out) return;
-    for (int i = 0; i < argc; i++) {
-        if (i > 0) fputc(' ', out);
-        print_word(out, argv[i]);
-    }
-    fclose(out);
-}
-
-const char *mg_command_line(void)
-{
-    return command_line ? command_line : "";
-}
 
 // ---- provenance
 
@@ -102,7 +55,7 @@ static mg_json *describe_start(const mg_comm *world, const char *hosts)
     struct tm tm;
 
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-    mg_json_put_text(to, "version", version);
+    mg_json_put_text(to, "version", mg_version());
     mg_json_put_text(to, "command_line", mg_command_line());
     mg_json_put_text(to, "started", date);
     mg_json_put(to, "hosts", host_list(hosts, mg_comm_size(world)));
@@ -485,34 +438,4 @@ mg_status mg_run_metrics_sync(mg_run *run)
     MG_CHECK(run->metrics < 0 || fsync(run->metrics) == 0, MG_ERR_IO,
              "cannot write the metrics of run '%s': %s", run->path, strerror(errno));
     return MG_OK;
-}
-
-// ---- stopping
-
-static void raise_stop(int signal)
-{
-    (void)signal;
-    stop_raised = 1;
-}
-
-void mg_stop_install(void)
-{
-    struct sigaction act = {.sa_handler = raise_stop, .sa_flags = SA_RESTART};
-
-    stop_raised = 0;
-
-    sigaction(SIGTERM, &act, NULL);
-    sigaction(SIGUSR1, &act, NULL);
-    act.sa_flags |= SA_RESETHAND; // the second one is not caught
-    sigaction(SIGINT, &act, NULL);
-}
-
-bool mg_stop_raised(void)
-{
-    return stop_raised;
-}
-
-bool mg_stop_agreed(const mg_comm *world)
-{
-    return mg_comm_max(world, stop_raised) != 0;
 }

@@ -1,5 +1,5 @@
 // A run folder: config.yaml, provenance.json, metrics.jsonl, log.txt, checkpoints/, weights/,
-// pictures/ (design.md section 1); and the stop flag that signals raise.
+// pictures/ (design.md section 1).
 #ifndef MG_RUNTIME_RUN_H
 #define MG_RUNTIME_RUN_H
 
@@ -9,6 +9,7 @@
 #include "runtime/comm.h"
 #include "runtime/err.h"
 #include "runtime/json.h"
+#include "runtime/program.h"
 
 typedef struct mg_run mg_run;
 
@@ -34,24 +35,13 @@ void mg_run_fact(mg_run *run, const char *key, const char *value);
 
 // metrics.jsonl, rank 0 only (no-op elsewhere). A training step has one record with "step"; what is
 // noted between steps (an "event") says "at_step" instead.
-// Cut it back: drop records with "step" or "at_step" > step, and a half-written last line. Called once before the
-// first record of a start that finds the folder in use, with 0 if there is no checkpoint yet.
+// Cut it back: drop records with "step" or "at_step" > step, and a half-written last line. Called
+// once before the first record of a start that finds the folder in use, with 0 if there is no
+// checkpoint yet.
 mg_status mg_run_metrics_cut(mg_run *run, int64_t step);
 // Append one record as one line; `record` is taken over. Flushed when written.
 mg_status mg_run_metrics(mg_run *run, mg_json *record);
 // Make what was appended durable (fsync): called before a checkpoint counts as complete.
 mg_status mg_run_metrics_sync(mg_run *run);
-
-// Version of the program, and the command line as given (set once by main).
-const char *mg_version(void);
-void mg_run_command_line(int argc, char **argv);
-const char *mg_command_line(void);
-
-// SIGTERM, SIGUSR1 and the first SIGINT raise a flag; a second SIGINT ends the process at once.
-// Installed by main for commands with MG_STOPS; lowers the flag.
-void mg_stop_install(void);
-bool mg_stop_raised(void); // on this rank
-// Collective on `world`: true on all ranks if it was raised on any.
-bool mg_stop_agreed(const mg_comm *world);
 
 #endif

@@ -38,7 +38,7 @@ static void test_begin(void **state)
     char *argv[] = {"medgraft", "pretrain", "a b", "it's"};
 
     (void)state;
-    mg_run_command_line(4, argv);
+    mg_program_start(4, argv);
     assert_string_equal(mg_command_line(), "medgraft pretrain 'a b' 'it'\\''s'");
     OK(open_run("pretrain", yaml, &run));
     CHECK(!mg_run_restarted(run));

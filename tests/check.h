@@ -5,6 +5,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -52,6 +53,16 @@ static inline double check_gap(const float *a, const float *b, size_t n)
         top = fabs(b[i]) > top ? fabs(b[i]) : top;
     }
     return worst / top;
+}
+
+// A new folder for the files of a test, in memory where that is possible: syncing to a disk takes
+// long. False if it cannot be made.
+static inline bool check_folder(char path[64], const char *name)
+{
+    snprintf(path, 64, "/dev/shm/medgraft-%s-XXXXXX", name);
+    if (mkdtemp(path)) return true;
+    snprintf(path, 64, "/tmp/medgraft-%s-XXXXXX", name);
+    return mkdtemp(path) != NULL;
 }
 
 // Fill with normal numbers of this seed.

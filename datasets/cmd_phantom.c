@@ -59,6 +59,8 @@ static mg_status write_range(const mg_args *args, const settings *cfg, mg_phanto
 
     if (!set || !set->phantom) return fail_unknown(cfg->dataset);
     MG_CHECK(*cfg->out, MG_ERR_CONFIG, "phantom.out is not set: where to write the data set");
+    MG_CHECK(!cfg->size || cfg->size >= 16, MG_ERR_CONFIG,
+             "phantom.size is %lld; expected 0 or at least 16", (long long)cfg->size);
     mg_comm_range(cfg->count, mg_comm_rank(args->world), mg_comm_size(args->world), &order.lo,
                   &order.hi);
     MG_TRY(mg_make_dirs(cfg->out));

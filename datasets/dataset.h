@@ -12,6 +12,7 @@
 #include "runtime/err.h"
 #include "runtime/fsys.h"
 #include "runtime/h5.h"
+#include "runtime/hash.h"
 
 enum { MG_MAX_CLASSES = 16, MG_LABEL_IGNORE = 255 };
 
@@ -53,7 +54,13 @@ typedef struct {
     double affine[12]; // volumes: index (x, y, z) to RAS mm, rows; zeros for pictures
     int full_height, full_width; // before scaled decoding
     char decoder[32];            // "libjpeg-turbo 1/4", "libpng", ...
+    bool hashed;                 // the reader changed the grid: `hash` is of the pixels before that
+    mg_hash128 hash;
 } mg_sample;
+
+// Identity of decoded pixels: XXH3-128 of channels, rows, columns as little-endian uint32, then the
+// pixels (design.md section 4).
+mg_status mg_sample_hash(const mg_sample *sample, mg_hash128 *hash);
 
 void mg_sample_free(mg_sample *sample);
 

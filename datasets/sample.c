@@ -15,6 +15,23 @@ void mg_sample_free(mg_sample *sample)
     *sample = (mg_sample){0};
 }
 
+mg_status mg_sample_hash(const mg_sample *sample, mg_hash128 *hash)
+{
+    const uint32_t size[3] = {(uint32_t)sample->channels, (uint32_t)sample->height,
+                              (uint32_t)sample->width};
+    size_t values = (size_t)sample->depth * sample->height * sample->width * sample->channels;
+    unsigned char head[12];
+    mg_hasher *hasher = mg_hasher_new();
+
+    MG_CHECK(hasher, MG_ERR_MEMORY, "cannot allocate a hash");
+    for (int i = 0; i < 12; i++) head[i] = (unsigned char)(size[i / 4] >> (8 * (i % 4)));
+    mg_hasher_add(hasher, head, sizeof head);
+    mg_hasher_add(hasher, sample->pixels, values * mg_dtype_size(sample->type));
+    *hash = mg_hasher_128(hasher);
+    mg_hasher_free(&hasher);
+    return MG_OK;
+}
+
 static void add_decoder_text(mg_sample *sample, const char *text)
 {
     size_t used = strlen(sample->decoder);
@@ -95,6 +112,12 @@ mg_status mg_sample_crop(mg_sample *sample, int top, int left, int height, int w
     uint8_t *cut = mg_calloc((size_t)height * width, cell);
 
     MG_CHECK(cut, MG_ERR_MEMORY, "no memory for %d x %d pixels", height, width);
+    mg_status st = sample->hashed ? MG_OK : mg_sample_hash(sample, &sample->hash);
+    if (st) {
+        mg_free(cut);
+        return st;
+    }
+    sample->hashed = true;
     int x0 = left > 0 ? left : 0, x1 = left + width < sample->width ? left + width : sample->width;
     for (int y = 0; y < height && x1 > x0; y++) {
         int row = top + y;

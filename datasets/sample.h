@@ -17,6 +17,7 @@ mg_status mg_sample_picture(const char *root, const char *path, int min_long_sid
 void mg_sample_to_grey(mg_sample *sample);
 
 // Cut out a rectangle in place; what lies outside of the picture becomes 0. Pictures without a mask.
+// The hash of the whole picture is kept.
 mg_status mg_sample_crop(mg_sample *sample, int top, int left, int height, int width);
 
 // Add the mask root/path of one class: value >= threshold on an 8-bit scale. A mask of another size

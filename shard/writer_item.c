@@ -34,22 +34,6 @@ static size_t pixel_bytes(const mg_sample *s)
 
 // --- looking at the sample --------------------------------------------------------------------------
 
-// XXH3-128 of channels, rows, columns as little-endian uint32, then the pixels.
-static mg_status hash_pixels(const mg_sample *s, mg_hash128 *hash)
-{
-    const uint32_t size[3] = {(uint32_t)s->channels, (uint32_t)s->height, (uint32_t)s->width};
-    unsigned char head[12];
-    mg_hasher *hasher = mg_hasher_new();
-
-    MG_CHECK(hasher, MG_ERR_MEMORY, "cannot allocate a hash");
-    for (int i = 0; i < 12; i++) head[i] = (unsigned char)(size[i / 4] >> (8 * (i % 4)));
-    mg_hasher_add(hasher, head, sizeof head);
-    mg_hasher_add(hasher, s->pixels, pixel_bytes(s));
-    *hash = mg_hasher_128(hasher);
-    mg_hasher_free(&hasher);
-    return MG_OK;
-}
-
 static bool is_constant(const mg_sample *s)
 {
     const char *v = s->pixels;
@@ -101,7 +85,8 @@ static mg_status inspect(const mg_shard_order *order, const mg_scan *scan, const
         reject(out, "it has no pixels");
         return MG_OK;
     }
-    MG_TRY(hash_pixels(s, &out->row.hash));
+    out->row.hash = s->hash;
+    if (!s->hashed) MG_TRY(mg_sample_hash(s, &out->row.hash));
     out->row.depth = s->depth;
     out->row.full_size[0] = s->depth;
     out->row.full_size[1] = s->full_height > 0 ? s->full_height : s->height;

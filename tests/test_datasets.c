@@ -330,6 +330,8 @@ static void eyepacs(void **state)
     OK(read_item(&o, item_named(&o, "7_left.png"), &s));
     CHECK(abs(s.height - 39) <= 2 && s.height == s.width);
     assert_int_equal(s.full_width, 100);
+    CHECK(s.hashed);
+    mg_hash128 cropped = s.hash, whole;
     assert_int_equal(((uint8_t *)s.pixels)[3 * (s.width / 2)], 200); // the disc touches the edge
     assert_int_equal(((uint8_t *)s.pixels)[0], 0);
     mg_sample_free(&s);
@@ -337,7 +339,9 @@ static void eyepacs(void **state)
     OK(open_set(&o, "eyepacs", "eye", "eyepacs: {crop: false, drop_unusable: false}\n"));
     assert_int_equal(o.found.count, 5);
     OK(read_item(&o, item_named(&o, "7_left.png"), &s));
-    CHECK(s.width == 100 && s.height == 60);
+    CHECK(s.width == 100 && s.height == 60 && !s.hashed);
+    OK(mg_sample_hash(&s, &whole));
+    CHECK(whole.high == cropped.high && whole.low == cropped.low);
     mg_sample_free(&s);
     close_set(&o);
 }

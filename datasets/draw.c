@@ -80,6 +80,18 @@ void mg_canvas_clear(mg_canvas *c, double red, double green, double blue)
     memset(c->label, 0, cells);
 }
 
+int64_t mg_canvas_cells(const mg_canvas *c)
+{
+    return (int64_t)c->height * c->width;
+}
+
+void mg_canvas_tint(mg_canvas *c, const float *alpha, double red, double green, double blue)
+{
+    mg_draw_add(c->rgb[0], alpha, red, mg_canvas_cells(c));
+    mg_draw_add(c->rgb[1], alpha, green, mg_canvas_cells(c));
+    mg_draw_add(c->rgb[2], alpha, blue, mg_canvas_cells(c));
+}
+
 void mg_canvas_finish(mg_canvas *c, int channels)
 {
     size_t cells = (size_t)c->height * c->width;

@@ -42,6 +42,9 @@ typedef struct {
 mg_status mg_canvas_create(int height, int width, mg_canvas *out);
 void mg_canvas_free(mg_canvas *c);
 void mg_canvas_clear(mg_canvas *c, double red, double green, double blue); // and the label
+int64_t mg_canvas_cells(const mg_canvas *c);
+// Add a colour where `alpha` is 1, less where it is less.
+void mg_canvas_tint(mg_canvas *c, const float *alpha, double red, double green, double blue);
 // Round 255 v, clipped to 0..255, into `bytes`: 3 channels, or the first plane as 1.
 void mg_canvas_finish(mg_canvas *c, int channels);
 

@@ -9,11 +9,6 @@ enum { MAX_SPOTS = 8, TRIES = 200, SMALLEST = 60 }; // SMALLEST: cells of an obj
 
 static const double pi = 3.14159265358979323846;
 
-static int64_t cells_of(const mg_canvas *c)
-{
-    return (int64_t)c->height * c->width;
-}
-
 static double scale_of(const mg_canvas *c)
 {
     return c->width / 96.0;
@@ -26,27 +21,20 @@ static bool claim(mg_canvas *c, float *inside, int number)
     int64_t kept = 0;
     double k = scale_of(c);
 
-    for (int64_t i = 0; i < cells_of(c); i++) {
+    for (int64_t i = 0; i < mg_canvas_cells(c); i++) {
         if (c->label[i]) inside[i] = 0;
         kept += inside[i] > 0;
     }
     if ((double)kept < SMALLEST * k * k) return false;
-    for (int64_t i = 0; i < cells_of(c); i++)
+    for (int64_t i = 0; i < mg_canvas_cells(c); i++)
         if (inside[i] > 0) c->label[i] = (uint8_t)number;
     return true;
-}
-
-// Add value[channel] * alpha.
-static void tint(mg_canvas *c, const float *alpha, double red, double green, double blue)
-{
-    double value[3] = {red, green, blue};
-    for (int ch = 0; ch < 3; ch++) mg_draw_add(c->rgb[ch], alpha, value[ch], cells_of(c));
 }
 
 static void grey_from_first(mg_canvas *c)
 {
     for (int ch = 1; ch < 3; ch++)
-        memcpy(c->rgb[ch], c->rgb[0], (size_t)cells_of(c) * sizeof(float));
+        memcpy(c->rgb[ch], c->rgb[0], (size_t)mg_canvas_cells(c) * sizeof(float));
 }
 
 // --- ct ---------------------------------------------------------------------------------------------
@@ -82,7 +70,7 @@ static body paint_body(mg_pen *pen, mg_canvas *c)
     b.spine = (mg_spot){b.x, b.y + .66 * b.ay, k * mg_pen_between(pen, 6, 8)};
     double bone = mg_pen_between(pen, .9, 1);
     mg_draw_blob(pen, c->work[0], c->height, c->width, b.spine.x, b.spine.y, b.spine.r, .14, 1.2);
-    for (int64_t i = 0; i < cells_of(c); i++)
+    for (int64_t i = 0; i < mg_canvas_cells(c); i++)
         if (c->work[0][i] > 0) plane[i] = (float)bone;
     return b;
 }
@@ -116,7 +104,7 @@ static void paint_organ(mg_pen *pen, mg_canvas *c, const body *b, const mg_spot 
     mg_draw_blob(pen, inside, c->height, c->width, spot->x, spot->y, spot->r, .14, 1.7);
     mg_draw_noise(pen, noise, c->height, c->width, 2 * scale_of(c), .015, c->work[2]);
     if (!claim(c, inside, number)) return;
-    for (int64_t i = 0; i < cells_of(c); i++)
+    for (int64_t i = 0; i < mg_canvas_cells(c); i++)
         if (inside[i] > 0) c->rgb[0][i] = (float)value + noise[i];
 }
 
@@ -135,9 +123,9 @@ void mg_paint_demo_ct(mg_pen *pen, mg_canvas *c)
 
     mg_draw_blur(c->rgb[0], c->height, c->width, .6 * k, .6 * k, c->work[0]);
     double amplitude = mg_pen_between(pen, .02, .08);
-    mg_draw_white(pen, c->work[0], cells_of(c));
+    mg_draw_white(pen, c->work[0], mg_canvas_cells(c));
     mg_draw_blur(c->work[0], c->height, c->width, .5, .5, c->work[1]);
-    mg_draw_add(c->rgb[0], c->work[0], amplitude, cells_of(c));
+    mg_draw_add(c->rgb[0], c->work[0], amplitude, mg_canvas_cells(c));
     grey_from_first(c);
 }
 
@@ -172,11 +160,11 @@ static void paint_disc(mg_pen *pen, mg_canvas *c, const mg_spot *disc)
     mg_draw_blob(pen, inside, c->height, c->width, disc->x, disc->y, disc->r, .06, 1.2);
     claim(c, inside, 1);
     mg_draw_blur(inside, c->height, c->width, k, k, c->work[1]);
-    tint(c, inside, .22, .22, .7 * .22);
+    mg_canvas_tint(c, inside, .22, .22, .7 * .22);
     mg_draw_blob(pen, inside, c->height, c->width, disc->x, disc->y,
                  disc->r * mg_pen_between(pen, .3, .5), .06, 1.2);
     mg_draw_blur(inside, c->height, c->width, k, k, c->work[1]);
-    tint(c, inside, .18, .18, .7 * .18);
+    mg_canvas_tint(c, inside, .18, .18, .7 * .18);
 }
 
 static void paint_lesion(mg_pen *pen, mg_canvas *c, const mg_spot *spot, int number)
@@ -190,7 +178,7 @@ static void paint_lesion(mg_pen *pen, mg_canvas *c, const mg_spot *spot, int num
     mg_draw_blob(pen, inside, c->height, c->width, spot->x, spot->y, spot->r, .22, 1.7);
     if (!claim(c, inside, number)) return;
     mg_draw_blur(inside, c->height, c->width, edge, edge, c->work[1]);
-    tint(c, inside, strength * colour[0], strength * colour[1], strength * colour[2]);
+    mg_canvas_tint(c, inside, strength * colour[0], strength * colour[1], strength * colour[2]);
 }
 
 static void paint_vessels(mg_pen *pen, mg_canvas *c, const mg_spot *disc)
@@ -199,14 +187,14 @@ static void paint_vessels(mg_pen *pen, mg_canvas *c, const mg_spot *disc)
     int vessels = mg_pen_from(pen, 5, 8);
     float *plane = c->work[0];
 
-    memset(plane, 0, (size_t)cells_of(c) * sizeof *plane);
+    memset(plane, 0, (size_t)mg_canvas_cells(c) * sizeof *plane);
     for (int i = 0; i < vessels; i++) {
         double heading = turn + 2 * pi * i / vessels + mg_pen_between(pen, -.3, .3);
         mg_draw_walk(pen, plane, c->height, c->width, disc->x, disc->y, heading, 70 * k,
                      .12 / sqrt(k), .9 * k, .5 * k);
     }
     mg_draw_blur(plane, c->height, c->width, .8 * k, .8 * k, c->work[1]);
-    tint(c, plane, -.25, -.22, -.08);
+    mg_canvas_tint(c, plane, -.25, -.22, -.08);
 }
 
 static bool place_lesion(mg_pen *pen, const mg_canvas *c, const mg_spot *placed, int count,
@@ -241,8 +229,8 @@ void mg_paint_demo_fundus(mg_pen *pen, mg_canvas *c)
     for (int i = 1; i < count; i++) paint_lesion(pen, c, &placed[i], i + 1);
     paint_vessels(pen, c, &placed[0]);
     for (int ch = 0; ch < 3; ch++) {
-        mg_draw_white(pen, c->work[0], cells_of(c));
-        mg_draw_add(c->rgb[ch], c->work[0], .025, cells_of(c));
+        mg_draw_white(pen, c->work[0], mg_canvas_cells(c));
+        mg_draw_add(c->rgb[ch], c->work[0], .025, mg_canvas_cells(c));
     }
     for (int y = 0; y < c->height; y++)
         for (int x = 0; x < c->width; x++)
@@ -255,7 +243,7 @@ void mg_paint_demo_fundus(mg_pen *pen, mg_canvas *c)
 // Bands of tissue with wavy borders.
 static void paint_layers(mg_pen *pen, mg_canvas *c)
 {
-    double k = scale_of(c), depth[6], level[7], wave = mg_pen_between(pen, 0, 2 * pi);
+    double k = scale_of(c), depth[6] = {0}, level[7] = {0}, wave = mg_pen_between(pen, 0, 2 * pi);
     int borders = mg_pen_from(pen, 3, 5);
 
     for (int i = 0; i < borders; i++)
@@ -310,13 +298,14 @@ void mg_paint_demo_us(mg_pen *pen, mg_canvas *c)
 
     paint_layers(pen, c);
     paint_nodules(pen, c);
-    mg_draw_white(pen, re, cells_of(c));
-    mg_draw_white(pen, im, cells_of(c));
+    mg_draw_white(pen, re, mg_canvas_cells(c));
+    mg_draw_white(pen, im, mg_canvas_cells(c));
     mg_draw_blur(re, c->height, c->width, .6 * k, 1.1 * k, c->work[2]);
     mg_draw_blur(im, c->height, c->width, .6 * k, 1.1 * k, c->work[2]);
     double square = 0;
-    for (int64_t i = 0; i < cells_of(c); i++) square += (double)re[i] * re[i] + im[i] * im[i];
-    double mean = sqrt(pi / 4 * square / (double)cells_of(c)); // of a Rayleigh amplitude
+    for (int64_t i = 0; i < mg_canvas_cells(c); i++)
+        square += (double)re[i] * re[i] + im[i] * im[i];
+    double mean = sqrt(pi / 4 * square / (double)mg_canvas_cells(c)); // of a Rayleigh amplitude
     for (int y = 0; y < c->height; y++)
         for (int x = 0; x < c->width; x++) {
             int64_t i = (int64_t)y * c->width + x;
@@ -339,8 +328,8 @@ static void paint_mole(mg_pen *pen, mg_canvas *c, const mg_spot *s)
     mg_draw_blob(pen, inside, c->height, c->width, s->x, s->y, s->r, .25, 1.7);
     mg_draw_blur(inside, c->height, c->width, edge, edge, c->work[2]);
     mg_draw_noise(pen, texture, c->height, c->width, 2 * k, .2, c->work[2]);
-    for (int64_t i = 0; i < cells_of(c); i++) inside[i] *= 1 + texture[i];
-    tint(c, inside, -.38 * deep, -.42 * deep, -.38 * deep);
+    for (int64_t i = 0; i < mg_canvas_cells(c); i++) inside[i] *= 1 + texture[i];
+    mg_canvas_tint(c, inside, -.38 * deep, -.42 * deep, -.38 * deep);
 }
 
 static void paint_hairs(mg_pen *pen, mg_canvas *c)
@@ -349,12 +338,12 @@ static void paint_hairs(mg_pen *pen, mg_canvas *c)
     int hairs = mg_pen_from(pen, 0, 13);
     float *plane = c->work[0];
 
-    memset(plane, 0, (size_t)cells_of(c) * sizeof *plane);
+    memset(plane, 0, (size_t)mg_canvas_cells(c) * sizeof *plane);
     for (int i = 0; i < hairs; i++)
         mg_draw_walk(pen, plane, c->height, c->width, c->width * mg_pen_between(pen, 0, 1),
                      c->height * mg_pen_between(pen, 0, 1), main_heading + mg_pen_normal(pen, .5),
                      k * mg_pen_between(pen, 25, 80), .05 / sqrt(k), .55 * k, .3 * k);
-    tint(c, plane, -.35, -.35, -.33);
+    mg_canvas_tint(c, plane, -.35, -.35, -.33);
 }
 
 void mg_paint_demo_derm(mg_pen *pen, mg_canvas *c)
@@ -365,7 +354,7 @@ void mg_paint_demo_derm(mg_pen *pen, mg_canvas *c)
     mg_canvas_clear(c, .86 * light, .67 * light * mg_pen_between(pen, .92, 1.05),
                     .58 * light * mg_pen_between(pen, .9, 1.1));
     mg_draw_noise(pen, c->work[0], c->height, c->width, 8 * k, .03, c->work[1]);
-    for (int ch = 0; ch < 3; ch++) mg_draw_add(c->rgb[ch], c->work[0], 1, cells_of(c));
+    for (int ch = 0; ch < 3; ch++) mg_draw_add(c->rgb[ch], c->work[0], 1, mg_canvas_cells(c));
     for (int i = 0; i < moles; i++) {
         mg_spot s = {c->width * mg_pen_between(pen, .25, .75),
                      c->height * mg_pen_between(pen, .25, .75),
@@ -373,7 +362,7 @@ void mg_paint_demo_derm(mg_pen *pen, mg_canvas *c)
         paint_mole(pen, c, &s);
     }
     paint_hairs(pen, c);
-    mg_draw_white(pen, c->work[0], cells_of(c));
+    mg_draw_white(pen, c->work[0], mg_canvas_cells(c));
     mg_draw_blur(c->work[0], c->height, c->width, .5, .5, c->work[1]);
-    for (int ch = 0; ch < 3; ch++) mg_draw_add(c->rgb[ch], c->work[0], .03, cells_of(c));
+    for (int ch = 0; ch < 3; ch++) mg_draw_add(c->rgb[ch], c->work[0], .03, mg_canvas_cells(c));
 }

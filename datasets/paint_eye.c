@@ -16,21 +16,9 @@ typedef struct {
     double side; // direction from the disc to the macula: +1 right, -1 left
 } eye;
 
-static int64_t cells_of(const mg_canvas *c)
-{
-    return (int64_t)c->height * c->width;
-}
-
-static void tint(mg_canvas *c, const float *alpha, double red, double green, double blue)
-{
-    mg_draw_add(c->rgb[0], alpha, red, cells_of(c));
-    mg_draw_add(c->rgb[1], alpha, green, cells_of(c));
-    mg_draw_add(c->rgb[2], alpha, blue, cells_of(c));
-}
-
 static float *clear(mg_canvas *c)
 {
-    return memset(c->work[0], 0, (size_t)cells_of(c) * sizeof(float));
+    return memset(c->work[0], 0, (size_t)mg_canvas_cells(c) * sizeof(float));
 }
 
 static eye place_eye(mg_pen *pen, const mg_canvas *c, bool left)
@@ -81,10 +69,10 @@ static void paint_disc(mg_pen *pen, mg_canvas *c, const eye *e)
 
     mg_draw_blob(pen, inside, c->height, c->width, e->disc_x, e->disc_y, r, .06, 1.25);
     mg_draw_blur(inside, c->height, c->width, 1.6 * e->u, 1.6 * e->u, c->work[1]);
-    tint(c, inside, .24 * pale, .27 * pale, .14 * pale);
+    mg_canvas_tint(c, inside, .24 * pale, .27 * pale, .14 * pale);
     mg_draw_blob(pen, inside, c->height, c->width, e->disc_x, e->disc_y, r * cup, .06, 1.2);
     mg_draw_blur(inside, c->height, c->width, 2.2 * e->u, 2.2 * e->u, c->work[1]);
-    tint(c, inside, .10 * pale, .18 * pale, .16 * pale);
+    mg_canvas_tint(c, inside, .10 * pale, .18 * pale, .16 * pale);
 }
 
 // A vessel that bends by `turn` per u, thins out and sends off branches.
@@ -130,9 +118,9 @@ static void paint_vessels(mg_pen *pen, mg_canvas *c, const eye *e)
         mg_draw_blur(plane, c->height, c->width, .7 * e->u, .7 * e->u, c->work[1]);
         double deep = mg_pen_between(pen, .8, 1.2);
         if (kind)
-            tint(c, plane, -.12 * deep, -.16 * deep, -.06 * deep);
+            mg_canvas_tint(c, plane, -.12 * deep, -.16 * deep, -.06 * deep);
         else
-            tint(c, plane, -.24 * deep, -.19 * deep, -.08 * deep);
+            mg_canvas_tint(c, plane, -.24 * deep, -.19 * deep, -.08 * deep);
     }
 }
 
@@ -151,7 +139,7 @@ static void paint_spots(mg_pen *pen, mg_canvas *c, const eye *e, int count, doub
                         y + mg_pen_normal(pen, .4 * r), .8 * r, 1);
     }
     mg_draw_blur(plane, c->height, c->width, edge * e->u, edge * e->u, c->work[1]);
-    tint(c, plane, colour[0], colour[1], colour[2]);
+    mg_canvas_tint(c, plane, colour[0], colour[1], colour[2]);
 }
 
 static void paint_lesions(mg_pen *pen, mg_canvas *c, const eye *e, int grade)
@@ -182,8 +170,8 @@ void mg_paint_eye(mg_pen *pen, mg_canvas *c, bool left, int grade)
     double noise = mg_pen_between(pen, .004, .015);
     for (int ch = 0; ch < 3; ch++) {
         if (blur > 0) mg_draw_blur(c->rgb[ch], c->height, c->width, blur, blur, c->work[1]);
-        mg_draw_white(pen, c->work[0], cells_of(c));
-        mg_draw_add(c->rgb[ch], c->work[0], noise, cells_of(c));
+        mg_draw_white(pen, c->work[0], mg_canvas_cells(c));
+        mg_draw_add(c->rgb[ch], c->work[0], noise, mg_canvas_cells(c));
     }
     for (int y = 0; y < c->height; y++)
         for (int x = 0; x < c->width; x++) {

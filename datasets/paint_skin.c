@@ -8,28 +8,16 @@
 
 static const double pi = 3.14159265358979323846;
 
-static int64_t cells_of(const mg_canvas *c)
-{
-    return (int64_t)c->height * c->width;
-}
-
-static void tint(mg_canvas *c, const float *alpha, double red, double green, double blue)
-{
-    mg_draw_add(c->rgb[0], alpha, red, cells_of(c));
-    mg_draw_add(c->rgb[1], alpha, green, cells_of(c));
-    mg_draw_add(c->rgb[2], alpha, blue, cells_of(c));
-}
-
 static void cover(mg_canvas *c, const float *alpha, double red, double green, double blue)
 {
-    mg_draw_mix(c->rgb[0], alpha, red, cells_of(c));
-    mg_draw_mix(c->rgb[1], alpha, green, cells_of(c));
-    mg_draw_mix(c->rgb[2], alpha, blue, cells_of(c));
+    mg_draw_mix(c->rgb[0], alpha, red, mg_canvas_cells(c));
+    mg_draw_mix(c->rgb[1], alpha, green, mg_canvas_cells(c));
+    mg_draw_mix(c->rgb[2], alpha, blue, mg_canvas_cells(c));
 }
 
 static float *clear(mg_canvas *c)
 {
-    return memset(c->work[0], 0, (size_t)cells_of(c) * sizeof(float));
+    return memset(c->work[0], 0, (size_t)mg_canvas_cells(c) * sizeof(float));
 }
 
 static void paint_ground(mg_pen *pen, mg_canvas *c, double u)
@@ -42,16 +30,16 @@ static void paint_ground(mg_pen *pen, mg_canvas *c, double u)
     mg_canvas_clear(c, s[0] * light, s[1] * light * mg_pen_between(pen, .95, 1.05),
                     s[2] * light * mg_pen_between(pen, .93, 1.07));
     mg_draw_noise(pen, c->work[0], c->height, c->width, 40 * u, .02, c->work[1]);
-    tint(c, c->work[0], 1, 1.2, 1.2);
+    mg_canvas_tint(c, c->work[0], 1, 1.2, 1.2);
     mg_draw_noise(pen, c->work[0], c->height, c->width, 2.5 * u, .012, c->work[1]);
-    tint(c, c->work[0], 1, 1.3, 1.3);
+    mg_canvas_tint(c, c->work[0], 1, 1.3, 1.3);
     for (int n = mg_pen_from(pen, 0, 12); n > 0; n--) { // small vessels and pores
         float *plane = clear(c);
         mg_draw_walk(pen, plane, c->height, c->width, c->width * mg_pen_between(pen, 0, 1),
                      c->height * mg_pen_between(pen, 0, 1), mg_pen_between(pen, 0, 2 * pi),
                      u * mg_pen_between(pen, 10, 60), .2, 1.2 * u, u);
         mg_draw_blur(plane, c->height, c->width, u, u, c->work[1]);
-        tint(c, plane, -.02, -.09, -.07);
+        mg_canvas_tint(c, plane, -.02, -.09, -.07);
     }
 }
 
@@ -61,14 +49,14 @@ static void paint_texture(mg_pen *pen, mg_canvas *c, double u, const float *insi
     double net = mg_pen_between(pen, 0, .12), patch = mg_pen_between(pen, .04, .12);
 
     mg_draw_noise(pen, c->work[2], c->height, c->width, 18 * u, patch, c->work[1]);
-    for (int64_t i = 0; i < cells_of(c); i++) c->work[2][i] *= inside[i];
-    tint(c, c->work[2], strength, .9 * strength, .6 * strength);
+    for (int64_t i = 0; i < mg_canvas_cells(c); i++) c->work[2][i] *= inside[i];
+    mg_canvas_tint(c, c->work[2], strength, .9 * strength, .6 * strength);
     mg_draw_noise(pen, c->work[2], c->height, c->width, 3 * u, 1, c->work[1]);
-    for (int64_t i = 0; i < cells_of(c); i++) {
+    for (int64_t i = 0; i < mg_canvas_cells(c); i++) {
         float line = c->work[2][i];
         c->work[2][i] = inside[i] * expf(-6 * line * line);
     }
-    tint(c, c->work[2], -net, -net, -.8 * net);
+    mg_canvas_tint(c, c->work[2], -net, -net, -.8 * net);
 }
 
 static void paint_lesion(mg_pen *pen, mg_canvas *c, double u)
@@ -81,7 +69,7 @@ static void paint_lesion(mg_pen *pen, mg_canvas *c, double u)
     double x = c->width * mg_pen_between(pen, .42, .58),
            y = c->height * mg_pen_between(pen, .42, .58);
     float *inside = c->work[3];
-    int64_t cells = cells_of(c);
+    int64_t cells = mg_canvas_cells(c);
 
     mg_draw_blob(pen, inside, c->height, c->width, x, y, r, mg_pen_between(pen, .15, .45), 1.9);
     // The border is frayed: noise added before the cut.
@@ -92,21 +80,21 @@ static void paint_lesion(mg_pen *pen, mg_canvas *c, double u)
         c->label[i] = inside[i] > 0;
     }
     mg_draw_blur(inside, c->height, c->width, edge, edge, c->work[1]);
-    tint(c, inside, strength * b[0], strength * b[1], strength * b[2]);
+    mg_canvas_tint(c, inside, strength * b[0], strength * b[1], strength * b[2]);
     paint_texture(pen, c, u, inside, strength);
     if (mg_pen_chance(pen, .6)) { // a darker part
         mg_draw_blob(pen, c->work[0], c->height, c->width, x + mg_pen_normal(pen, .3 * r),
                      y + mg_pen_normal(pen, .3 * r), r * fraction, .3, 1.8);
         mg_draw_blur(c->work[0], c->height, c->width, 6 * u, 6 * u, c->work[1]);
         for (int64_t i = 0; i < cells; i++) c->work[0][i] *= inside[i];
-        tint(c, c->work[0], -.16, -.14, -.08);
+        mg_canvas_tint(c, c->work[0], -.16, -.14, -.08);
     }
     float *dots = clear(c);
     for (int n = mg_pen_from(pen, 0, 25); n > 0; n--)
         mg_draw_dot(dots, c->height, c->width, x + mg_pen_normal(pen, .4 * r),
                     y + mg_pen_normal(pen, .4 * r), u * mg_pen_between(pen, 1.5, 4), 1);
     for (int64_t i = 0; i < cells; i++) dots[i] *= inside[i];
-    tint(c, dots, -.15, -.14, -.10);
+    mg_canvas_tint(c, dots, -.15, -.14, -.10);
 }
 
 static void paint_hairs(mg_pen *pen, mg_canvas *c, double u)
@@ -152,7 +140,7 @@ static void paint_sticker(mg_pen *pen, mg_canvas *c, double u)
 
     mg_draw_blob(pen, c->work[0], c->height, c->width, c->width * (.5 + .55 * cos(angle)),
                  c->height * (.5 + .6 * sin(angle)), u * mg_pen_between(pen, 70, 110), 0, 1.05);
-    for (int64_t i = 0; i < cells_of(c); i++)
+    for (int64_t i = 0; i < mg_canvas_cells(c); i++)
         if (c->label[i]) c->work[0][i] = 0;
     mg_draw_blur(c->work[0], c->height, c->width, u, u, c->work[1]);
     cover(c, c->work[0], s[0], s[1], s[2]);
@@ -168,7 +156,7 @@ static void paint_bubbles(mg_pen *pen, mg_canvas *c, double u)
             mg_draw_dot(plane, c->height, c->width, x + r * cos(a), y + r * sin(a), .8 * u,
                         .5 + .5 * cos(a - 1));
         mg_draw_dot(plane, c->height, c->width, x - .4 * r, y - .4 * r, .25 * r, 1);
-        tint(c, plane, .2, .22, .22);
+        mg_canvas_tint(c, plane, .2, .22, .22);
     }
 }
 
@@ -200,7 +188,7 @@ void mg_paint_skin(mg_pen *pen, mg_canvas *c)
     if (mg_pen_chance(pen, .25)) paint_bubbles(pen, c, u);
     paint_hairs(pen, c, u);
     paint_corners(pen, c);
-    mg_draw_white(pen, c->work[0], cells_of(c));
+    mg_draw_white(pen, c->work[0], mg_canvas_cells(c));
     mg_draw_blur(c->work[0], c->height, c->width, .6, .6, c->work[1]);
-    tint(c, c->work[0], .02, .02, .02);
+    mg_canvas_tint(c, c->work[0], .02, .02, .02);
 }

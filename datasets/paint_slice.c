@@ -7,11 +7,6 @@
 
 static const double pi = 3.14159265358979323846;
 
-static int64_t cells_of(const mg_canvas *c)
-{
-    return (int64_t)c->height * c->width;
-}
-
 static double unit_of(const mg_canvas *c)
 {
     return (c->width < c->height ? c->width : c->height) / 224.0;
@@ -25,7 +20,7 @@ static void organ(mg_pen *pen, mg_canvas *c, double x, double y, double r, doubl
     mg_draw_blob(pen, c->work[0], c->height, c->width, c->width * (.5 + x), c->height * (.5 + y),
                  r * u, wob, ecc);
     mg_draw_blur(c->work[0], c->height, c->width, .7 * u, .7 * u, c->work[1]);
-    mg_draw_mix(c->rgb[0], c->work[0], value, cells_of(c));
+    mg_draw_mix(c->rgb[0], c->work[0], value, mg_canvas_cells(c));
 }
 
 // Distance from the middle in half axes given as shares, uneven by the noise in work[0].
@@ -37,9 +32,10 @@ static double ring(const mg_canvas *c, int x, int y, double ax, double ay)
 
 static void grain(mg_pen *pen, mg_canvas *c, double amplitude)
 {
-    mg_draw_white(pen, c->work[0], cells_of(c));
+    mg_draw_white(pen, c->work[0], mg_canvas_cells(c));
     mg_draw_blur(c->work[0], c->height, c->width, .6, .6, c->work[1]);
-    mg_draw_add(c->rgb[0], c->work[0], amplitude / .48, cells_of(c)); // .48: what the blur leaves
+    mg_draw_add(c->rgb[0], c->work[0], amplitude / .48,
+                mg_canvas_cells(c)); // .48: what the blur leaves
 }
 
 static double jitter(mg_pen *pen, double at, double by)
@@ -153,13 +149,13 @@ void mg_paint_ct_chest(mg_pen *pen, mg_canvas *c)
         double x = side * jitter(pen, .19, .01), y = jitter(pen, -.02, .02);
         int vessels = mg_pen_from(pen, 10, 18);
         organ(pen, c, x, y, mg_pen_between(pen, 34, 39), .1, 1.5, .06);
-        memset(c->work[0], 0, (size_t)cells_of(c) * sizeof(float));
+        memset(c->work[0], 0, (size_t)mg_canvas_cells(c) * sizeof(float));
         for (int i = 0; i < vessels; i++)
             mg_draw_walk(
                 pen, c->work[0], c->height, c->width, c->width * (.5 + side * .10), c->height * .5,
                 side > 0 ? mg_pen_between(pen, -1.4, 1.4) : pi + mg_pen_between(pen, -1.4, 1.4),
                 u * mg_pen_between(pen, 12, 42), .12, 1.8 * u, .4 * u);
-        mg_draw_mix(c->rgb[0], c->work[0], .45, cells_of(c));
+        mg_draw_mix(c->rgb[0], c->work[0], .45, mg_canvas_cells(c));
     }
     organ(pen, c, jitter(pen, .05, .02), jitter(pen, -.05, .02), mg_pen_between(pen, 26, 34), .12,
           1.6, .54);
@@ -231,7 +227,7 @@ void mg_paint_mr_brain(mg_pen *pen, mg_canvas *c)
               jitter(pen, -.02, .15), mg_pen_between(pen, 6, 20), .3, 1.7, m->lesion);
     mg_draw_blur(c->rgb[0], c->height, c->width, .6 * u, .6 * u, c->work[1]);
     mg_draw_noise(pen, c->work[2], c->height, c->width, 60 * u, .08, c->work[1]); // coil
-    for (int64_t i = 0; i < cells_of(c); i++) c->rgb[0][i] *= 1 + c->work[2][i];
+    for (int64_t i = 0; i < mg_canvas_cells(c); i++) c->rgb[0][i] *= 1 + c->work[2][i];
     grain(pen, c, mg_pen_between(pen, .01, .03));
 }
 
@@ -259,12 +255,12 @@ void mg_paint_mr_knee(mg_pen *pen, mg_canvas *c)
             c->rgb[0][i] = (float)v;
         }
     for (int i = 0; i < 5; i++) { // planes of fat between the muscles
-        memset(c->work[0], 0, (size_t)cells_of(c) * sizeof(float));
+        memset(c->work[0], 0, (size_t)mg_canvas_cells(c) * sizeof(float));
         mg_draw_walk(pen, c->work[0], c->height, c->width, c->width * mg_pen_between(pen, .25, .75),
                      c->height * mg_pen_between(pen, -.05, .6),
                      pi / 2 + mg_pen_between(pen, -.3, .3), u * mg_pen_between(pen, 40, 120), .04,
                      2 * u, u);
-        mg_draw_mix(c->rgb[0], c->work[0], .8, cells_of(c));
+        mg_draw_mix(c->rgb[0], c->work[0], .8, mg_canvas_cells(c));
     }
     double gap = mg_pen_between(pen, -.01, .03);
     paint_bone(pen, c, .01, -.38, 24, marrow);

@@ -6,11 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-static int64_t cells_of(const mg_canvas *c)
-{
-    return (int64_t)c->height * c->width;
-}
-
 // Echo strength in decibel below the brightest, in the first plane.
 static void paint_tissue(mg_pen *pen, mg_canvas *c, double u)
 {
@@ -41,13 +36,13 @@ static void paint_threads(mg_pen *pen, mg_canvas *c, double u)
 {
     int threads = mg_pen_from(pen, 4, 14);
 
-    memset(c->work[0], 0, (size_t)cells_of(c) * sizeof(float));
+    memset(c->work[0], 0, (size_t)mg_canvas_cells(c) * sizeof(float));
     for (int i = 0; i < threads; i++)
         mg_draw_walk(pen, c->work[0], c->height, c->width, c->width * mg_pen_between(pen, -.1, .9),
                      c->height * mg_pen_between(pen, 0, 1), mg_pen_between(pen, -.25, .25),
                      u * mg_pen_between(pen, 20, 120), .03, 1.2 * u, .6 * u);
     mg_draw_blur(c->work[0], c->height, c->width, .6 * u, u, c->work[3]);
-    mg_draw_add(c->rgb[0], c->work[0], mg_pen_between(pen, 5, 12), cells_of(c));
+    mg_draw_add(c->rgb[0], c->work[0], mg_pen_between(pen, 5, 12), mg_canvas_cells(c));
 }
 
 // The nodule: darker, sometimes like the gland with a dark rim, sometimes with calcifications and
@@ -57,7 +52,7 @@ static void paint_nodule(mg_pen *pen, mg_canvas *c, double u, const mg_spot *s)
     float *inside = c->work[0], *rim = c->work[1];
     double edge = u * mg_pen_between(pen, .8, 2.5), depth = mg_pen_between(pen, -16, -3);
     bool halo = mg_pen_chance(pen, .5), cyst = mg_pen_chance(pen, .2);
-    int64_t cells = cells_of(c);
+    int64_t cells = mg_canvas_cells(c);
 
     mg_draw_blob(pen, inside, c->height, c->width, s->x, s->y, s->r, .18, 1.8);
     for (int64_t i = 0; i < cells; i++) c->label[i] = inside[i] > 0;
@@ -91,12 +86,13 @@ static void speckle(mg_pen *pen, mg_canvas *c, double sd_y, double sd_x)
     float *re = c->work[0], *im = c->work[1];
     double range = mg_pen_between(pen, 42, 52), fall = mg_pen_between(pen, 0, 8), square = 0;
 
-    mg_draw_white(pen, re, cells_of(c));
-    mg_draw_white(pen, im, cells_of(c));
+    mg_draw_white(pen, re, mg_canvas_cells(c));
+    mg_draw_white(pen, im, mg_canvas_cells(c));
     mg_draw_blur(re, c->height, c->width, sd_y, sd_x, c->work[3]);
     mg_draw_blur(im, c->height, c->width, sd_y, sd_x, c->work[3]);
-    for (int64_t i = 0; i < cells_of(c); i++) square += (double)re[i] * re[i] + im[i] * im[i];
-    square /= (double)cells_of(c);
+    for (int64_t i = 0; i < mg_canvas_cells(c); i++)
+        square += (double)re[i] * re[i] + im[i] * im[i];
+    square /= (double)mg_canvas_cells(c);
     for (int y = 0; y < c->height; y++)
         for (int x = 0; x < c->width; x++) {
             int64_t i = (int64_t)y * c->width + x;
@@ -105,7 +101,7 @@ static void speckle(mg_pen *pen, mg_canvas *c, double sd_y, double sd_x)
             c->rgb[0][i] = (float)(1 + decibel / range);
         }
     mg_draw_blur(c->rgb[0], c->height, c->width, .5, .5, c->work[3]);
-    for (int64_t i = 0; i < cells_of(c); i++) { // the bend of a screen's curve
+    for (int64_t i = 0; i < mg_canvas_cells(c); i++) { // the bend of a screen's curve
         float v = c->rgb[0][i] < 0 ? 0 : c->rgb[0][i];
         c->rgb[0][i] = .95f * v * sqrtf(v);
     }
@@ -115,7 +111,7 @@ static void speckle(mg_pen *pen, mg_canvas *c, double sd_y, double sd_x)
 static void burn_in(mg_pen *pen, mg_canvas *c, double u, const mg_spot *s)
 {
     float *plane = c->work[0];
-    memset(plane, 0, (size_t)cells_of(c) * sizeof *plane);
+    memset(plane, 0, (size_t)mg_canvas_cells(c) * sizeof *plane);
     if (mg_pen_chance(pen, .3))
         for (int end = -1; end <= 1; end += 2)
             for (int t = -4; t <= 4; t++)
@@ -127,7 +123,7 @@ static void burn_in(mg_pen *pen, mg_canvas *c, double u, const mg_spot *s)
             for (int t = 0; t < (i % 5 ? 3 : 6); t++)
                 mg_draw_dot(plane, c->height, c->width, c->width - (3 + t) * u,
                             c->height * i / 10.0, .6 * u, 1);
-    mg_draw_mix(c->rgb[0], plane, .8, cells_of(c));
+    mg_draw_mix(c->rgb[0], plane, .8, mg_canvas_cells(c));
 }
 
 void mg_paint_ultrasound(mg_pen *pen, mg_canvas *c)

@@ -1,4 +1,4 @@
-// What the files of the HDF5 module (h5.c, h5_attr.c, h5_chunk.c, h5_driver.c) share. Nobody else includes this.
+// What the files of the HDF5 module (h5.c, h5_array.c, h5_attr.c, h5_chunk.c, h5_driver.c) share. Nobody else includes this.
 #ifndef MG_RUNTIME_H5_PRIVATE_H
 #define MG_RUNTIME_H5_PRIVATE_H
 

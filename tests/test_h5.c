@@ -2,6 +2,7 @@
 #include "tests/check.h"
 
 #include <hdf5.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/fsys.h"
@@ -70,6 +71,29 @@ static void arrays_come_back(void **state)
     OK(mg_h5_close(&file));
     CHECK(!file);
     mg_free(path);
+}
+
+static void two_handles_of_one_file(void **state)
+{
+    const int64_t many = 1000;
+    float *x = mg_alloc((size_t)many * sizeof *x), *y = mg_alloc((size_t)many * sizeof *y);
+    mg_h5 *one = NULL, *two = NULL;
+    char *path = place("twice.h5");
+    (void)state;
+
+    check_fill(x, (size_t)many, 3, 1);
+    OK(mg_h5_create(path, &one));
+    OK(mg_h5_write(one, "x", MG_F32, x, 1, &many));
+    OK(mg_h5_close(&one));
+    OK(mg_h5_open(path, &one));
+    OK(mg_h5_open(path, &two));
+    OK(mg_h5_close(&one));
+    OK(mg_h5_read(two, "x", MG_F32, y, many));
+    CHECK(!memcmp(x, y, (size_t)many * sizeof *x));
+    OK(mg_h5_close(&two));
+    mg_free(path);
+    mg_free(x);
+    mg_free(y);
 }
 
 static void numbers_convert(void **state)
@@ -421,6 +445,10 @@ static void broken_files(void **state)
     OK(mg_write_file(path, "not HDF5 at all", 15));
     FAILS(mg_h5_open(path, &file), MG_ERR_FORMAT, "signature");
     FAILS(mg_h5_open(folder, &file), MG_ERR_IO, "is not a file");
+    char *pipe_path = place("pipe");
+    CHECK(mkfifo(pipe_path, 0600) == 0);
+    FAILS(mg_h5_open(pipe_path, &file), MG_ERR_IO, "is not a file");
+    mg_free(pipe_path);
     CHECK(!file);
     char *none = place("none.h5");
     FAILS(mg_h5_open(none, &file), MG_ERR_IO, "No such file");
@@ -441,6 +469,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arrays_come_back),
+        cmocka_unit_test(two_handles_of_one_file),
         cmocka_unit_test(numbers_convert),
         cmocka_unit_test(texts_and_attributes),
         cmocka_unit_test(listing),

@@ -21,9 +21,31 @@ static char **texts_of(mg_item *item, int i)
     return i < (int)(sizeof text / sizeof *text) ? text[i] : NULL;
 }
 
+// All texts of an item lie in one block, which `name` begins.
 static void free_item(mg_item *item)
 {
-    for (int i = 0; texts_of(item, i); i++) mg_free(*texts_of(item, i));
+    mg_free(item->name);
+}
+
+static mg_status copy_texts(mg_item *copy, const mg_item *item)
+{
+    size_t bytes = 0;
+
+    for (int i = 0; texts_of(copy, i); i++) {
+        char **text = texts_of(copy, i);
+        if (!*text && text != &copy->mask) *text = (char *)""; // no mask: unlabelled
+        bytes += *text ? strlen(*text) + 1 : 0;
+    }
+    char *at = mg_alloc(bytes);
+    MG_CHECK(at, MG_ERR_MEMORY, "no memory for item '%s'", item->name);
+    for (int i = 0; texts_of(copy, i); i++) {
+        char **text = texts_of(copy, i);
+        size_t size = *text ? strlen(*text) + 1 : 0;
+        if (!*text) continue;
+        *text = memcpy(at, *text, size);
+        at += size;
+    }
+    return MG_OK;
 }
 
 mg_status mg_scan_add(mg_scan *scan, const mg_item *item)
@@ -36,17 +58,7 @@ mg_status mg_scan_add(mg_scan *scan, const mg_item *item)
         scan->room = room;
     }
     mg_item copy = *item;
-    bool whole = true;
-    for (int i = 0; texts_of(&copy, i); i++) {
-        char **text = texts_of(&copy, i);
-        if (!*text && text == &copy.mask) continue; // NULL is "unlabelled"
-        *text = mg_strdup(*text ? *text : "");
-        whole = whole && *text;
-    }
-    if (!whole) {
-        free_item(&copy);
-        return MG_FAIL(MG_ERR_MEMORY, "no memory for item '%s'", item->name);
-    }
+    MG_TRY(copy_texts(&copy, item));
     scan->item[scan->count++] = copy;
     return MG_OK;
 }

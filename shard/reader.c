@@ -69,13 +69,12 @@ static mg_status reserve(mg_reader *r, int64_t more)
     int64_t need = r->count + more;
 
     if (need <= r->room) return MG_OK;
-    int64_t room = need + need / 2;
-    mg_shard_item *item = mg_realloc(r->item, (size_t)room * sizeof *item);
+    mg_shard_item *item = mg_realloc(r->item, (size_t)need * sizeof *item);
     if (item) r->item = item;
-    place *at = mg_realloc(r->place, (size_t)room * sizeof *at);
+    place *at = mg_realloc(r->place, (size_t)need * sizeof *at);
     if (at) r->place = at;
-    MG_CHECK(item && at, MG_ERR_MEMORY, "cannot allocate a list of %lld items", (long long)room);
-    r->room = room;
+    MG_CHECK(item && at, MG_ERR_MEMORY, "cannot allocate a list of %lld items", (long long)need);
+    r->room = need;
     return MG_OK;
 }
 
@@ -116,7 +115,7 @@ static mg_status add_items(mg_reader *r, source *from, int32_t file)
     mg_table *table = &from->shard->table;
     const char *text[MG_ITEM_TEXTS];
 
-    MG_TRY(reserve(r, table->rows));
+    assert(r->count + table->rows <= r->room);
     if (from->shard->classes > 0) {
         from->area = mg_alloc(((size_t)table->rows + 1) * sizeof no_area);
         MG_CHECK(from->area, MG_ERR_MEMORY, "cannot allocate areas of %lld items",
@@ -200,6 +199,9 @@ static mg_status add_set(mg_reader *r, const char *set)
     }
     r->source = grown;
     want_files(need);
+    int64_t items = 0;
+    for (int64_t i = 0; i < index->shards; i++) items += index->shard[i].items;
+    st = reserve(r, items);
     for (int64_t i = 0; i < index->shards && !st; i++) st = add_shard(r, index, &index->shard[i]);
 
 done:

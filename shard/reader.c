@@ -27,6 +27,7 @@ typedef struct {
     bool phantom;
     mg_pool text[MG_ITEM_TEXTS];
     int64_t *area;
+    int number[MG_SHARD_CLASSES + 1]; // class c of this shard is class number[c] of the reader
 } source;
 
 // Per-thread needs, kept for the next call.
@@ -78,6 +79,38 @@ static mg_status reserve(mg_reader *r, int64_t more)
     return MG_OK;
 }
 
+// The reader's classes are the union of the sets', by name, in the order they are met.
+static mg_status join_classes(mg_reader *r, source *from)
+{
+    const mg_shard_file *shard = from->shard;
+
+    for (int c = 0; c < shard->classes; c++) {
+        int at = 0;
+        while (at < r->classes && strcmp(r->class_name[at], shard->class_name[c])) at++;
+        MG_CHECK(at < MG_SHARD_CLASSES, MG_ERR_CONFIG,
+                 "set '%s' brings class '%s' as number %d, expected at most %d classes in all sets",
+                 from->set, shard->class_name[c], at + 1, MG_SHARD_CLASSES);
+        if (at == r->classes) r->class_name[r->classes++] = shard->class_name[c];
+        from->number[c + 1] = at + 1;
+    }
+    return MG_OK;
+}
+
+// Classes of an item (bit c - 1) and their areas, in the reader's numbers.
+static uint16_t renumber(const source *from, uint16_t classes)
+{
+    uint16_t out = 0;
+    for (int c = 1; c <= from->shard->classes; c++)
+        if (classes >> (c - 1) & 1) out |= (uint16_t)(1u << (from->number[c] - 1));
+    return out;
+}
+
+static void renumber_areas(const source *from, const int64_t *area, int64_t *out)
+{
+    memset(out, 0, sizeof no_area);
+    for (int c = 1; c <= from->shard->classes; c++) out[from->number[c] - 1] = area[c - 1];
+}
+
 static void fill_item(mg_shard_item *item, const source *from, const mg_row *row,
                       const char *const *text)
 {
@@ -101,7 +134,7 @@ static void fill_item(mg_shard_item *item, const source *from, const mg_row *row
         .full_height = row->full_size[1],
         .full_width = row->full_size[2],
         .spacing = {row->spacing[0], row->spacing[1], row->spacing[2]},
-        .classes = row->classes,
+        .classes = renumber(from, row->classes),
         .area = no_area,
         .labelled = labelled,
         .phantom = from->phantom,
@@ -132,7 +165,7 @@ static mg_status add_items(mg_reader *r, source *from, int32_t file)
         fill_item(item, from, row, text);
         if (from->area) {
             int64_t *area = from->area + i * MG_SHARD_CLASSES;
-            memcpy(area, row->area, sizeof row->area);
+            renumber_areas(from, row->area, area);
             item->area = area;
         }
         r->place[r->count++] = (place){
@@ -148,24 +181,6 @@ static mg_status add_items(mg_reader *r, source *from, int32_t file)
         for (int k = 0; k < MG_ITEM_TEXTS; k++) text[k] += strlen(text[k]) + 1;
     }
     mg_shard_file_forget(from->shard);
-    return MG_OK;
-}
-
-// All labelled sets name the same classes in the same order.
-static mg_status join_classes(mg_reader *r, const source *from)
-{
-    const mg_shard_file *shard = from->shard;
-
-    if (shard->classes == 0) return MG_OK;
-    if (r->classes == 0) {
-        r->classes = shard->classes;
-        for (int c = 0; c < shard->classes; c++) r->class_name[c] = shard->class_name[c];
-    }
-    bool same = shard->classes == r->classes;
-    for (int c = 0; same && c < r->classes; c++)
-        same = !strcmp(r->class_name[c], shard->class_name[c]);
-    MG_CHECK(same, MG_ERR_CONFIG, "set '%s' has other classes than set '%s'", from->set,
-             r->source[0].set);
     return MG_OK;
 }
 
@@ -438,11 +453,25 @@ mg_status mg_reader_read(const mg_reader *reader, int64_t i, int z0, int slices,
     if (pixels) st = read_slices(reader, i, at->image, at->image_row, z0, slices, w, pixels);
     if (label && !st)
         st = read_slices(reader, i, at->label, at->label_row, z0, slices, w, (char *)label);
+    if (label && !st) {
+        const source *from = &reader->source[at->file];
+        size_t cells = (size_t)slices * (size_t)item->height * (size_t)item->width;
+        for (size_t k = 0; k < cells; k++)
+            if (label[k] <= file->classes) label[k] = (uint8_t)from->number[label[k]];
+    }
     give_workspace(reader, w);
     return st;
 }
 
-// One class of a label slice as a mask of 0 and 1.
+// The shard's own number of a class of the reader, 0 if it does not have it.
+static int own_number(const source *from, int c)
+{
+    int own = from->shard->classes;
+    while (own > 0 && from->number[own] != c) own--;
+    return own;
+}
+
+// One class of a label slice as a mask of 0 and 1; class 0: the shard does not have it.
 static void split_class(const mg_slices *s, const void *label, int c, uint8_t *mask,
                         uint8_t *ignore)
 {
@@ -450,11 +479,11 @@ static void split_class(const mg_slices *s, const void *label, int c, uint8_t *m
 
     if (s->type == MG_U8) {
         const uint8_t *v = label;
-        for (size_t k = 0; k < n; k++) mask[k] = v[k] == c;
+        for (size_t k = 0; k < n; k++) mask[k] = c > 0 && v[k] == c;
         for (size_t k = 0; ignore && k < n; k++) ignore[k] = v[k] == MG_SHARD_IGNORE;
     } else {
         const uint16_t *v = label;
-        for (size_t k = 0; k < n; k++) mask[k] = v[k] >> (c - 1) & 1;
+        for (size_t k = 0; k < n; k++) mask[k] = c > 0 && (v[k] >> (c - 1) & 1);
         for (size_t k = 0; ignore && k < n; k++) ignore[k] = v[k] >> 15;
     }
 }
@@ -469,13 +498,16 @@ static mg_status read_mask(const mg_reader *reader, int64_t i, int32_t array, in
     MG_CHECK(item->labelled, MG_ERR_USAGE, "item '%s' of set '%s' has no label", item->name,
              item->set);
     assert(c >= 1 && c <= reader->classes);
-    const mg_slices *s = &reader->source[reader->place[i].file].shard->slices[array];
+    const source *from = &reader->source[reader->place[i].file];
+    const mg_slices *s = &from->shard->slices[array];
     size_t cells = (size_t)s->height * (size_t)s->width;
     MG_TRY(take_workspace(reader, &w));
     st = label_room(w, s->slice_bytes);
     for (int z = 0; z < slices && !st; z++) {
         st = read_slices(reader, i, array, row, z0 + z, 1, w, w->label);
-        if (!st) split_class(s, w->label, c, mask + z * cells, ignore ? ignore + z * cells : NULL);
+        if (!st)
+            split_class(s, w->label, own_number(from, c), mask + z * cells,
+                        ignore ? ignore + z * cells : NULL);
     }
     give_workspace(reader, w);
     return st;

@@ -37,7 +37,7 @@ typedef struct mg_reader mg_reader;
 // Open several sets as one, in the order given; exact duplicates (by hash) in later sets, or later
 // in the order, are left out. `part`: "all", "train", "val", "test": items whose split says so; items
 // without a split belong to "test" if their fold is 0, otherwise to "train" (then "val" is empty).
-// All sets must name the same classes (or none). One rank alone, or every rank by itself.
+// The classes are the union of the sets' by name, at most 16. One rank alone, or every rank by itself.
 // Fails with MG_ERR_IO or MG_ERR_FORMAT naming set, file and reason; 0 items is MG_ERR_CONFIG.
 mg_status mg_reader_open(const char *const *sets, int count, const char *part, mg_reader **out);
 void mg_reader_close(mg_reader **reader);

@@ -22,11 +22,11 @@ typedef struct {
     attn_work w;
     const mg_attn *a;
     const mg_kernels *kern;
-    int32_t *grid_y, *grid_x;     // [nk] place of each token of a full grid
-    int32_t *token_y, *token_x;   // [nk] place of each token of this problem
-    int32_t *queries, *rows, *at; // [nq] real queries, their rows; rows of the block
-    int count;                    // of real queries
-    int problem, head;            // -1 before the first
+    int32_t *grid_y, *grid_x;   // [nk] place of each token of a full grid
+    int32_t *token_y, *token_x; // [nk] place of each token of this problem
+    int32_t *queries, *rows;    // [nq] real queries, their rows
+    int count;                  // of real queries
+    int problem, head;          // -1 before the first
 } worker;
 
 static int round_up(int x)
@@ -74,7 +74,8 @@ static void place_worker(worker *k, const mg_attn *a, pool *p)
     for (int i = 0; i < 4; i++) *tokens[i] = (int32_t *)take(p, (size_t)a->nk);
     k->queries = (int32_t *)take(p, (size_t)a->nq);
     k->rows = (int32_t *)take(p, (size_t)a->nq);
-    k->at = (int32_t *)take(p, ATTN_QUERIES);
+    // Four arrays of a block of queries, three times two of keys, in pointers of two floats.
+    w->ahead = (const float **)take(p, 2 * (8 * ATTN_QUERIES + 8 * ((size_t)a->nk + 1)));
 }
 
 // The tables with rows of dp floats, shared by all threads, and the sums of one slot.
@@ -146,6 +147,7 @@ static void start_worker(worker *k, const mg_attn *a, const mg_kernels *kern, co
     w->gh = a->gh, w->gw = a->gw;
     w->rel_h = t->rel_h, w->rel_w = t->rel_w;
     w->drel_h = w->drel_w = NULL;
+    w->ahead_count = w->ahead_done = 0;
     w->y = a->coord ? k->token_y : k->grid_y;
     w->x = a->coord ? k->token_x : k->grid_x;
     for (int i = 0; i < a->nk && a->gh; i++) k->grid_y[i] = i / a->gw, k->grid_x[i] = i % a->gw;
@@ -216,12 +218,67 @@ static size_t lse_at(const worker *k, int i)
     return ((size_t)k->problem * k->a->heads + k->head) * k->a->nq + k->queries[i];
 }
 
-static void forward_block(worker *k, float *out, float *lse, const float *q, int q0)
+// Queue rows i0 .. i1 of a list (NULL: first + i) to be fetched.
+static void look_ahead(attn_work *w, const float *array, int stride, const int32_t *rows,
+                       size_t first, int i0, int i1)
+{
+    for (int i = i0; i < i1; i++)
+        if (!rows || rows[i] >= 0)
+            w->ahead[w->ahead_count++] = array + (rows ? (size_t)rows[i] : first + i) * stride;
+}
+
+// Spread what is queued over `products` products of scores.
+static void spread_ahead(attn_work *w, int products)
+{
+    int chances = products * (w->nk / 12 + 1) * (w->dp / ATTN_ROUND);
+
+    w->ahead_done = 0;
+    w->ahead_rate = (w->ahead_count + chances - 1) / chances;
+}
+
+// The next head of this problem, or the first one of the next problem; false after the last.
+static bool next_pair(const worker *k, int *problem, int *head)
+{
+    *head = k->head + 1 < k->a->heads ? k->head + 1 : 0;
+    *problem = k->problem + (*head == 0);
+    return *problem < k->a->problems;
+}
+
+static void forward_ahead(worker *k, const float *out, const float *q, const float *key,
+                          const float *value, int q0)
+{
+    const mg_attn *a = k->a;
+    attn_work *w = &k->w;
+    int size = k->kern->attn_queries, q1 = q0 + w->n,
+        q2 = q1 + size < k->count ? q1 + size : k->count;
+    size_t at = (size_t)k->head * a->d;
+    int problem, head;
+
+    w->ahead_count = 0;
+    look_ahead(w, out + at, a->o_stride, k->rows, 0, q0, q1);
+    look_ahead(w, q + at, a->q_stride, k->rows, 0, q1, q2);
+    if (next_pair(k, &problem, &head)) {
+        size_t first = (size_t)problem * a->nk, next = (size_t)head * a->d;
+        const int32_t *krow = a->krow ? a->krow + first : NULL;
+        int k0 = (int)((long)a->nk * q0 / k->count), k1 = (int)((long)a->nk * q1 / k->count);
+
+        look_ahead(w, key + next, a->k_stride, krow, first, k0, k1);
+        look_ahead(w, value + next, a->v_stride, krow, first, k0, k1);
+        if (q1 == k->count)
+            look_ahead(w, q + next, a->q_stride, a->qrow ? a->qrow + (size_t)problem * a->nq : NULL,
+                       (size_t)problem * a->nq, 0, a->nq < size ? a->nq : size);
+    }
+    spread_ahead(w, 1);
+}
+
+static void forward_block(worker *k, float *out, float *lse, const float *q, const float *key,
+                          const float *value, int q0)
 {
     attn_work *w = &k->w;
 
     if (q0 >= k->count) return;
     take_queries(k, q, q0);
+    forward_ahead(k, out, q, key, value, q0);
     k->kern->attn_forward(w);
     k->kern->attn_scatter(out + (size_t)k->head * w->d, NULL, k->rows + q0, 0, k->a->o_stride, w->O,
                           w->n, w->d, w->dp, 1);
@@ -248,7 +305,7 @@ void mg_attn_forward(float *out, float *lse, const float *q, const float *k, con
         for (long i = tasks * thread / threads; i < tasks * (thread + 1) / threads; i++) {
             int pair = (int)(i / blocks);
             enter(&me, k, v, pair / a->heads, pair % a->heads);
-            forward_block(&me, out, lse, q, (int)(i % blocks) * kern->attn_queries);
+            forward_block(&me, out, lse, q, k, v, (int)(i % blocks) * kern->attn_queries);
         }
     }
 }

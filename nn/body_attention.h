@@ -124,11 +124,9 @@ static void across(float *to, const float *from, int n, int dp, float factor)
             float *block = to + (size_t)c * QUERIES + q;
 
             if (q + W <= n)
-                transpose_block(block, QUERIES, from + (size_t)q * dp + c, dp);
+                transpose_block(block, QUERIES, from + (size_t)q * dp + c, dp, factor);
             else
-                transpose_part(block, QUERIES, from + (size_t)q * dp + c, dp, n - q, W);
-            for (int i = 0; i < W; i++)
-                store(block + i * QUERIES, load(block + i * QUERIES) * factor);
+                transpose_part(block, QUERIES, from + (size_t)q * dp + c, dp, n - q, W, factor);
         }
 }
 
@@ -185,6 +183,15 @@ static void positions_backward(float *dtable, attn_work *w, const float *drel, c
     if (dtable) add_by_key(dtable + (size_t)lo * w->dp, w->dp, dT, w->Q, rows, w->n);
 }
 
+INLINE void fetch_ahead(attn_work *w)
+{
+    for (int i = 0; i < w->ahead_rate && w->ahead_done < w->ahead_count; i++) {
+        const float *row = w->ahead[w->ahead_done++];
+
+        for (int c = 0; c < w->d; c += 16) __builtin_prefetch(row + c, 0, 2);
+    }
+}
+
 // --- tiles of scores ------------------------------------------------------------------------------
 
 enum { SCORES, PROBABILITIES, SLOPES };
@@ -205,7 +212,12 @@ INLINE void score_tile(attn_work *w, int k0, int m, int rows, int nv, int kind)
 #pragma GCC unroll 8
         for (int v = 0; v < nv; v++) acc[r][v] = load(row + v * W) + load(col + v * W);
     }
-    multiply(acc, A, (size_t)w->dp, 1, kind == SLOPES ? w->dOt : w->Qt, QUERIES, rows, nv, w->dp);
+    for (int c = 0; c < w->dp; c += ATTN_ROUND) {
+        fetch_ahead(w);
+        multiply(acc, A + c, (size_t)w->dp, 1,
+                 (kind == SLOPES ? w->dOt : w->Qt) + (size_t)c * QUERIES, QUERIES, rows, nv,
+                 ATTN_ROUND);
+    }
 #pragma GCC unroll 8
     for (int v = 0; v < nv; v++) {
         vec top = kind == SCORES ? load(w->top + v * W) : (vec){0};

@@ -20,10 +20,10 @@ static void pack_transposed(float *to, const float *B, int ldb, int cols, int K)
 
         if (some == W)
             for (; k + W <= K; k += W)
-                transpose_block(to + (size_t)k * width + n, width, B + (size_t)n * ldb + k, ldb);
+                transpose_block(to + (size_t)k * width + n, width, B + (size_t)n * ldb + k, ldb, 1);
         if (k < K)
             transpose_part(to + (size_t)k * width + n, width, B + (size_t)n * ldb + k, ldb, some,
-                           K - k);
+                           K - k, 1);
     }
 }
 

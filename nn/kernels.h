@@ -56,6 +56,10 @@ typedef struct {
     int32_t qy[ATTN_QUERIES], qx[ATTN_QUERIES]; // place of each query
     float *Q, *O, *dO, *dQ;                     // [n, dp]
     float lse[ATTN_QUERIES];                    // base 2
+    // Rows of d floats to be fetched into the cache meanwhile, `ahead_rate` of them every 16 steps of
+    // the products of scores: what comes next lies pages apart, beyond what processors foresee.
+    const float **ahead;
+    int ahead_count, ahead_done, ahead_rate;
     // Scratch of the kernels, queries last.
     float *Qt, *dOt;                    // [dp, queries]
     float *S, *dS;                      // [keys, queries]

@@ -81,18 +81,20 @@ INLINE vec exp2_of(vec x)
     return (vec)(((ivec)shifted << 23) + (ivec)p);
 }
 
-// Rows and columns exchanged in a W x W block: to[c][r] = from[r][c], r < rows, c < cols; zeros
+// Rows and columns exchanged in a W x W block: to[c][r] = factor from[r][c], r < rows, c < cols; zeros
 // where there is no row.
-INLINE void transpose_part(float *to, int ld_to, const float *from, int ld_from, int rows, int cols)
+INLINE void transpose_part(float *to, int ld_to, const float *from, int ld_from, int rows, int cols,
+                           float factor)
 {
     for (int c = 0; c < cols; c++) {
-        for (int r = 0; r < rows; r++) to[(size_t)c * ld_to + r] = from[(size_t)r * ld_from + c];
+        for (int r = 0; r < rows; r++)
+            to[(size_t)c * ld_to + r] = factor * from[(size_t)r * ld_from + c];
         for (int r = rows; r < W; r++) to[(size_t)c * ld_to + r] = 0;
     }
 }
 
 // The same for a whole block, in registers: log2(W) rounds of exchanging halves.
-INLINE void transpose_block(float *to, int ld_to, const float *from, int ld_from)
+INLINE void transpose_block(float *to, int ld_to, const float *from, int ld_from, float factor)
 {
     vec x[W], y[W];
 
@@ -116,7 +118,7 @@ INLINE void transpose_block(float *to, int ld_to, const float *from, int ld_from
         for (int r = 0; r < W; r++) x[r] = y[r];
     }
 #pragma GCC unroll 16
-    for (int r = 0; r < W; r++) store(to + (size_t)r * ld_to, x[r]);
+    for (int r = 0; r < W; r++) store(to + (size_t)r * ld_to, factor * x[r]);
 }
 
 #endif

@@ -38,7 +38,7 @@ typedef struct {
 
 enum {
     ATTN_QUERIES = 64, // largest block of queries
-    ATTN_KEYS = 120,   // largest block of keys; a multiple of 12
+    ATTN_KEYS = 96,    // largest block of keys; a multiple of 12
 };
 
 // One thread's work on one problem and head. dp is d rounded up to ATTN_ROUND, zeros behind d.

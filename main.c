@@ -22,6 +22,8 @@ static const mg_command commands[] = {
      "PATH", mg_cmd_inspect_options},
     {"pretrain", mg_cmd_pretrain, MG_USES_MPI | MG_STOPS, "train an image encoder without labels",
      "", mg_cmd_pretrain_options},
+    {"probe", mg_cmd_probe, MG_USES_MPI, "k-NN and linear probe of an encoder on labelled shards",
+     "", mg_cmd_probe_options},
     {"finetune", mg_cmd_finetune, MG_USES_MPI | MG_STOPS, "train a promptable segmentation model with simulated clicks and boxes",
      "", mg_cmd_finetune_options},
     {"evaluate", mg_cmd_evaluate, MG_USES_MPI | MG_STOPS, "score a model on held-out cases",

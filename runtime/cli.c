@@ -2,8 +2,9 @@
 // option tables.
 //
 // How a failure ends: what mg_comm_agree has seen was printed by one rank and makes all ranks
-// return, so they end together. A failure that this rank alone knows of would leave the others
-// waiting in a collective call: then this rank prints it and aborts all.
+// return, so they end together; so do ranks that all fail for the same reason, without agreement. A
+// failure that this rank alone knows of would leave the others waiting in a collective call: then
+// this rank prints it and aborts all.
 #include "runtime/cli.h"
 
 #include <omp.h>
@@ -17,6 +18,9 @@
 #include "runtime/log.h"
 #include "runtime/mem.h"
 #include "runtime/run.h"
+
+// How long a rank that failed waits for the others to come to their end.
+static const double patience_s = 2;
 
 int mg_command_groups(const mg_command *command, mg_option_group *groups, int room)
 {
@@ -241,17 +245,17 @@ static int exit_code(mg_status st)
 }
 
 // Report how the command ended on this rank, and agree on one exit code.
-static int finish(const mg_comm *world, mg_status st)
+static int finish(mg_comm *world, mg_status st)
 {
     int code = exit_code(st);
 
     mg_progress_end();
-    if (st == MG_ERR_STOPPED) {
-        mg_info("%s", mg_err_message());
-    } else if (st && st != MG_ERR_PEER && !mg_err_shown()) {
+    if (st == MG_ERR_STOPPED) mg_info("%s", mg_err_message());
+    if (!mg_comm_meet(world, st ? patience_s : -1)) {
         mg_error_trace();
-        if (mg_comm_size(world) > 1) mg_comm_abort(world, code);
+        mg_comm_abort(world, code);
     }
+    st = mg_comm_agree(world, st);
     // The ranks that only heard of the failure take the code of the one that had it.
     int64_t worst = mg_comm_max(world, st == MG_ERR_PEER ? 0 : code);
     return worst ? (int)worst : code;

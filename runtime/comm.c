@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "runtime/log.h"
 #include "runtime/mem.h"
@@ -86,7 +87,8 @@ static mg_status comm_alloc(int size, mg_comm **out)
 
     *out = comm;
     if (comm) {
-        comm->comm = MPI_COMM_NULL;
+        comm->comm = comm->last = MPI_COMM_NULL;
+        comm->meeting = MPI_REQUEST_NULL;
         comm->tree = mg_calloc((size_t)size * COMM_TREE_VALUES, sizeof *comm->tree);
         comm->counts = mg_calloc((size_t)size * 2, sizeof *comm->counts);
     }
@@ -130,6 +132,7 @@ mg_status mg_comm_start(int *argc, char ***argv, mg_comm **world)
     comm->size = size;
     comm->rank = rank;
     MPI_Comm_dup(MPI_COMM_WORLD, &comm->comm);
+    MPI_Comm_dup(MPI_COMM_WORLD, &comm->last);
     find_nodes(comm);
     return MG_OK;
 }
@@ -153,11 +156,27 @@ void mg_comm_end(mg_comm **comm)
     if (!c) return;
     bool started = c->started;
     if (c->comm != MPI_COMM_NULL) MPI_Comm_free(&c->comm);
+    if (c->last != MPI_COMM_NULL) MPI_Comm_free(&c->last);
     mg_free(c->tree);
     mg_free(c->counts);
     mg_free(c);
     *comm = NULL;
     if (started) MPI_Finalize();
+}
+
+bool mg_comm_meet(mg_comm *comm, double patience_s)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    double start = mg_now();
+    int here = 0;
+
+    if (comm->last == MPI_COMM_NULL) return true;
+    if (comm->meeting == MPI_REQUEST_NULL) MPI_Ibarrier(comm->last, &comm->meeting);
+    for (;;) {
+        MPI_Test(&comm->meeting, &here, MPI_STATUS_IGNORE);
+        if (here || (patience_s >= 0 && mg_now() - start > patience_s)) return here;
+        nanosleep(&pause, NULL);
+    }
 }
 
 void mg_comm_abort(const mg_comm *comm, int code)

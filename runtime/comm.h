@@ -26,6 +26,11 @@ mg_status mg_comm_alone(mg_comm **self);
 // Release; for a started world also ends MPI. Sets *comm to NULL. Collective on `comm`.
 void mg_comm_end(mg_comm **comm);
 
+// Whether every rank has come to this call within patience_s (negative: wait for as long as it
+// takes). It does not disturb collective calls that others are in. False: another rank is at work
+// and may wait for this one for ever; then call mg_comm_meet again, or mg_comm_abort.
+bool mg_comm_meet(mg_comm *comm, double patience_s);
+
 // End all ranks at once with this exit code (a fault that agreement cannot reach).
 void mg_comm_abort(const mg_comm *comm, int code) __attribute__((noreturn));
 

@@ -9,8 +9,10 @@
 enum { COMM_TREE_VALUES = 64 }; // doubles that mg_comm_sum_tree moves at once
 
 struct mg_comm {
-    MPI_Comm comm; // own duplicate; MPI_COMM_NULL when alone
-    bool started;  // ends MPI with it
+    MPI_Comm comm;       // own duplicate; MPI_COMM_NULL when alone
+    MPI_Comm last;       // another one, for mg_comm_meet beside whatever hangs in `comm`
+    MPI_Request meeting; // of it
+    bool started;        // ends MPI with it
     int rank, size;
     int node_rank, node_size, nodes;
     double *tree; // [size, COMM_TREE_VALUES], scratch of mg_comm_sum_tree

@@ -34,6 +34,8 @@ void mg_program_start(int argc, char **argv)
     size_t bytes;
     FILE *out;
 
+    signal(SIGXFSZ,
+           SIG_IGN); // a file that grows too large is an error of write(2) like a full disk
     free(command_line);
     command_line = NULL;
     out = open_memstream(&command_line, &bytes);

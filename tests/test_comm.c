@@ -3,6 +3,7 @@
 // adds all leaves in the binary tree.
 #include "tests/check.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #include "runtime/comm.h"
@@ -270,12 +271,25 @@ static void alone(void **state)
     CHECK(!self);
 }
 
+// Rank 0 loses its patience, since the others come late.
+static void meeting(void **state)
+{
+    const struct timespec late = {.tv_nsec = 300000000};
+    (void)state;
+    CHECK(mg_comm_meet(world, -1));
+    CHECK(mg_comm_meet(world, 60));
+    if (rank > 0) nanosleep(&late, NULL);
+    CHECK(mg_comm_meet(world, rank == 0 ? 0.01 : -1) == (rank > 0 || size == 1));
+    if (rank == 0 && size > 1) CHECK(mg_comm_meet(world, -1));
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(facts),      cmocka_unit_test(agreement),   cmocka_unit_test(ranges),
         cmocka_unit_test(bytes_move), cmocka_unit_test(few_numbers), cmocka_unit_test(exact_sums),
         cmocka_unit_test(fast_sums),  cmocka_unit_test(singletons),  cmocka_unit_test(alone),
+        cmocka_unit_test(meeting),
     };
     if (mg_comm_start(&argc, &argv, &world)) return 1;
     rank = mg_comm_rank(world);

@@ -3,6 +3,7 @@
 // the configuration that rebuilds the model.
 #include "models/train_state.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,6 +56,21 @@ void mg_train_state_free(mg_train_state *s)
     *s = (mg_train_state){0};
 }
 
+// A checkpoint to go on from has no other numbers.
+static mg_status check_finite(const mg_train_state *s)
+{
+    const mg_params *p = s->task->params;
+
+    for (int i = 0; i < p->count; i++) {
+        const float *weight = mg_weight(p, i);
+        for (size_t k = 0; k < p->list[i].size; k++)
+            MG_CHECK(isfinite(weight[k]), MG_ERR_NUMERIC,
+                     "'%s' has a value %g after step %lld; the last checkpoint is kept",
+                     p->list[i].name, fabs(weight[k]), (long long)s->step);
+    }
+    return MG_OK;
+}
+
 mg_status mg_train_state_save(const mg_comm *world, mg_run *run, const mg_train_config *config,
                               const mg_train_state *s)
 {
@@ -70,6 +86,7 @@ mg_status mg_train_state_save(const mg_comm *world, mg_run *run, const mg_train_
     snprintf(step, sizeof step, "%lld", (long long)s->step);
     snprintf(seed, sizeof seed, "%lld", (long long)config->seed);
     snprintf(batch, sizeof batch, "%lld", (long long)config->batch);
+    MG_TRY(mg_comm_agree(world, check_finite(s)));
     // A checkpoint counts only once the metrics that lead up to it are safe.
     MG_TRY(mg_comm_agree(world, mg_run_metrics_sync(run)));
     char *dir = mg_run_file(run, "checkpoints");

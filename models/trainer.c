@@ -118,8 +118,8 @@ static mg_status check_leaf(loop *l, int leaf, const double *scalars)
             MG_FAIL(MG_ERR_NUMERIC,
                     "%s is %g at step %lld of epoch %lld; samples of this leaf: %s; the "
                     "last checkpoint is kept",
-                    l->task->scalar_name[k], scalars[k], (long long)l->step.step_in_epoch,
-                    (long long)l->step.epoch, who ? who : "?");
+                    l->task->scalar_name[k], isnan(scalars[k]) ? NAN : scalars[k],
+                    (long long)l->step.step_in_epoch, (long long)l->step.epoch, who ? who : "?");
         mg_free(who);
         return st;
     }
@@ -154,7 +154,7 @@ static mg_status update(loop *l, double rate)
 
     l->norm = mg_grad_norm(grads, p->trainable_size);
     MG_CHECK(isfinite(l->norm), MG_ERR_NUMERIC,
-             "the gradient norm is %g at step %lld; the last checkpoint is kept", l->norm,
+             "the gradient norm is %g at step %lld; the last checkpoint is kept", fabs(l->norm),
              (long long)l->step.step);
     mg_adamw how = {c->beta1, c->beta2, c->eps};
     mg_adamw_update(p->data, l->state.m, l->state.v, grads, l->segment, l->segments, 0, SIZE_MAX,

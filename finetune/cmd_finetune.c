@@ -8,8 +8,8 @@
 
 // Keys that may change between two starts of one run: they do not change its results.
 static const char *const free_keys[] = {
-    "train.save_every", "train.keep", "train.log_every", "data.threads", "data.ahead",
-    "train.recompute",  NULL};
+    "train.out",    "train.save_every", "train.keep",      "train.log_every",
+    "data.threads", "data.ahead",       "train.recompute", NULL};
 
 int mg_cmd_finetune_options(mg_option_group *groups, int room)
 {

@@ -7,7 +7,8 @@
 #include "runtime/mem.h"
 
 // Keys that may change between two starts of one run: they do not change its results.
-static const char *const free_keys[] = {"train.save_every",
+static const char *const free_keys[] = {"train.out",
+                                        "train.save_every",
                                         "train.keep",
                                         "train.log_every",
                                         "data.threads",

@@ -86,9 +86,10 @@ test: deps ## install, build, unit tests and golden files
 check-san: ## the unit tests under address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory MODE=san -j$$(nproc) check
 
-check: $(TESTS:%=$(BUILD)/tests/%) $(BUILD)/medgraft ## unit tests and command-line tests
+check: $(TESTS:%=$(BUILD)/tests/%) $(BUILD)/medgraft ## unit tests, command-line tests, bad input
 	@tests/run.sh $(BUILD) $(TESTS)
 	@tests/run_cli.sh $(BUILD)
+	@tests/check_bad_input.sh $(BUILD)
 
 docs: $(BUILD)/medgraft ## write docs/config.md from the option tables
 	@mkdir -p docs

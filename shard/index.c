@@ -44,6 +44,11 @@ static mg_status read_shard(mg_index *index, const mg_json *entry, mg_index_shar
     shard->path = mg_path_join(index->dir, file);
     MG_CHECK(shard->path, MG_ERR_MEMORY, "cannot allocate the name of a shard");
     shard->file = mg_path_base(shard->path);
+    int64_t bytes = mg_path_size(shard->path);
+    MG_CHECK(bytes >= 0, MG_ERR_IO, "shard '%s' is missing", shard->path);
+    MG_CHECK(bytes == shard->bytes && shard->items <= bytes, MG_ERR_FORMAT,
+             "shard '%s' has %lld bytes and %lld items, '%s' says %lld bytes", shard->path,
+             (long long)bytes, (long long)shard->items, index->path, (long long)shard->bytes);
     return MG_OK;
 }
 

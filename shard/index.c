@@ -44,11 +44,19 @@ static mg_status read_shard(mg_index *index, const mg_json *entry, mg_index_shar
     shard->path = mg_path_join(index->dir, file);
     MG_CHECK(shard->path, MG_ERR_MEMORY, "cannot allocate the name of a shard");
     shard->file = mg_path_base(shard->path);
-    int64_t bytes = mg_path_size(shard->path);
-    MG_CHECK(bytes >= 0, MG_ERR_IO, "shard '%s' is missing", shard->path);
-    MG_CHECK(bytes == shard->bytes && shard->items <= bytes, MG_ERR_FORMAT,
-             "shard '%s' has %lld bytes and %lld items, '%s' says %lld bytes", shard->path,
-             (long long)bytes, (long long)shard->items, index->path, (long long)shard->bytes);
+    return MG_OK;
+}
+
+mg_status mg_index_check_files(const mg_index *index)
+{
+    for (int64_t i = 0; i < index->shards; i++) {
+        const mg_index_shard *s = &index->shard[i];
+        int64_t bytes = mg_path_size(s->path);
+        MG_CHECK(bytes >= 0, MG_ERR_IO, "shard '%s' is missing", s->path);
+        MG_CHECK(bytes == s->bytes && s->items <= bytes, MG_ERR_FORMAT,
+                 "shard '%s' has %lld bytes, '%s' says %lld bytes and %lld items", s->path,
+                 (long long)bytes, index->path, (long long)s->bytes, (long long)s->items);
+    }
     return MG_OK;
 }
 

@@ -32,6 +32,9 @@ typedef struct {
 mg_status mg_index_read(const char *set, mg_index **out);
 void mg_index_free(mg_index **index);
 
+// Every shard is there with its size: MG_ERR_IO, MG_ERR_FORMAT.
+mg_status mg_index_check_files(const mg_index *index);
+
 // Content of a set: XXH3-64 over hash and packed hash of its items in order, duplicates left out.
 void mg_content_add(mg_hasher *hasher, mg_hash128 hash, uint64_t packed);
 

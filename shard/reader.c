@@ -205,7 +205,8 @@ static mg_status add_set(mg_reader *r, const char *set)
     mg_index *index = NULL;
 
     MG_TRY(mg_index_read(set, &index));
-    mg_status st = MG_OK;
+    mg_status st = mg_index_check_files(index);
+    if (st) goto done;
     int64_t need = r->sources + index->shards;
     source *grown = mg_realloc(r->source, (size_t)(need + 1) * sizeof *grown);
     if (!grown) {

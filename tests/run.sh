@@ -5,6 +5,7 @@ build=$1
 shift
 export OPENBLAS_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-2}"
+export LSAN_OPTIONS=suppressions=tests/lsan.supp:print_suppressions=0
 passed=0
 failed=0
 log=$(mktemp)

@@ -256,6 +256,7 @@ static int finish(mg_comm *world, mg_status st)
         mg_comm_abort(world, code);
     }
     st = mg_comm_agree(world, st);
+    if (st && st != MG_ERR_STOPPED) mg_error_trace(); // without MPI nobody has said so yet
     // The ranks that only heard of the failure take the code of the one that had it.
     int64_t worst = mg_comm_max(world, st == MG_ERR_PEER ? 0 : code);
     return worst ? (int)worst : code;

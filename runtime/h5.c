@@ -180,10 +180,12 @@ static mg_status open_file(const char *path, bool writing, mg_h5 **out)
     mg_status st = file_alloc(path, writing, &file);
     if (!st) st = open_descriptor(file);
     if (st) goto done;
-    hid_t access = access_list(file->io);
-    file->id = writing ? H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access)
+    hid_t access = access_list(file->io), creation = H5Pcreate(H5P_FILE_CREATE);
+    H5Pset_obj_track_times(creation, false); // the same contents give the same bytes
+    file->id = writing ? H5Fcreate(path, H5F_ACC_TRUNC, creation, access)
                        : H5Fopen(path, H5F_ACC_RDONLY, access);
     if (file->id < 0) st = h5_fail(file, writing ? "create" : "open", "");
+    H5Pclose(creation);
     H5Pclose(access);
 
 done:

@@ -154,6 +154,27 @@ mg_status mg_h5_read_rows(const mg_h5 *file, const char *name, mg_dtype type, vo
 
 // --- writing ----------------------------------------------------------------------------------------
 
+mg_status h5_make_groups(mg_h5 *file, const char *name)
+{
+    char *group = mg_strdup(name);
+    mg_status st = MG_OK;
+
+    MG_CHECK(group, MG_ERR_MEMORY, "cannot allocate a name of '%s'", file->path);
+    hid_t plist = H5Pcreate(H5P_GROUP_CREATE);
+    H5Pset_obj_track_times(plist, false); // the same contents give the same bytes
+    for (char *end = strchr(group + 1, '/'); end && !st; end = strchr(end + 1, '/')) {
+        *end = '\0';
+        if (H5Lexists(file->id, group, H5P_DEFAULT) <= 0) {
+            hid_t made = H5Gcreate2(file->id, group, H5P_DEFAULT, plist, H5P_DEFAULT);
+            if (made < 0 || H5Gclose(made) < 0) st = h5_fail(file, "create", group);
+        }
+        *end = '/';
+    }
+    H5Pclose(plist);
+    mg_free(group);
+    return st;
+}
+
 static mg_status write_array(mg_h5 *file, const char *name, hid_t type, const void *data, int ndim,
                              const int64_t *dim)
 {
@@ -166,18 +187,17 @@ static mg_status write_array(mg_h5 *file, const char *name, hid_t type, const vo
         size[i] = (hsize_t)dim[i];
         count *= dim[i];
     }
-    hid_t links = H5Pcreate(H5P_LINK_CREATE), plist = H5Pcreate(H5P_DATASET_CREATE);
+    MG_TRY(h5_make_groups(file, name));
+    hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
     hid_t space = ndim ? H5Screate_simple(ndim, size, NULL) : H5Screate(H5S_SCALAR);
-    H5Pset_create_intermediate_group(links, 1);
-    H5Pset_obj_track_times(plist, false); // the same contents give the same bytes
-    hid_t array = H5Dcreate2(file->id, name, type, space, links, plist, H5P_DEFAULT);
+    H5Pset_obj_track_times(plist, false);
+    hid_t array = H5Dcreate2(file->id, name, type, space, H5P_DEFAULT, plist, H5P_DEFAULT);
     if (array < 0 || (count && H5Dwrite(array, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0))
         st = h5_fail(file, "write", name);
     if (array >= 0 && H5Dclose(array) < 0 && !st) st = h5_fail(file, "write", name);
     if (file->io->error && !st) st = h5_fail(file, "write", name);
     H5Sclose(space);
     H5Pclose(plist);
-    H5Pclose(links);
     return st;
 }
 

@@ -66,18 +66,17 @@ mg_status mg_h5_make_chunked(mg_h5 *file, const char *name, mg_dtype type, int n
         piece[i] = (hsize_t)chunk[i];
     }
     most[0] = H5S_UNLIMITED;
-    hid_t links = H5Pcreate(H5P_LINK_CREATE), plist = H5Pcreate(H5P_DATASET_CREATE);
+    MG_TRY(h5_make_groups(file, name));
+    hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
     hid_t space = H5Screate_simple(ndim, size, most);
-    H5Pset_create_intermediate_group(links, 1);
     H5Pset_obj_track_times(plist, false);
     H5Pset_chunk(plist, ndim, piece);
     if (filter) H5Pset_filter(plist, MG_H5_ZSTD, H5Z_FLAG_OPTIONAL, 1, &level);
     hid_t array =
-        H5Dcreate2(file->id, name, h5_native_type(type), space, links, plist, H5P_DEFAULT);
+        H5Dcreate2(file->id, name, h5_native_type(type), space, H5P_DEFAULT, plist, H5P_DEFAULT);
     if (array < 0 || H5Dclose(array) < 0) st = h5_fail(file, "create", name);
     H5Sclose(space);
     H5Pclose(plist);
-    H5Pclose(links);
     return st;
 }
 

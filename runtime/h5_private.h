@@ -48,6 +48,9 @@ mg_status h5_open_object(const mg_h5 *file, const char *name, hid_t *object);
 // MG_H5_ZSTD if that is in the pipeline, otherwise 0.
 mg_status h5_open_array(const mg_h5 *file, const char *name, hid_t *array, int *filter);
 
+// Make the groups that the name of a new object lies in.
+mg_status h5_make_groups(mg_h5 *file, const char *name);
+
 // A new type for texts of at most `bytes` bytes; H5Tclose it. Fixed length: the storage of variable
 // ones has no checksum, and the library can crash when that is damaged.
 hid_t h5_text_type(size_t bytes);

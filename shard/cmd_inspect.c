@@ -356,7 +356,7 @@ static bool has(const char *dir, const char *name)
 static mg_status newest(const char *dir, char **path)
 {
     MG_TRY(mg_ckpt_newest(dir, path));
-    MG_CHECK(*path, MG_ERR_FORMAT, "'%s' has no complete checkpoint", dir);
+    MG_CHECK(*path, MG_ERR_FORMAT, "'%s' holds no shard set and no complete checkpoint", dir);
     return MG_OK;
 }
 

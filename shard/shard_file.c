@@ -284,7 +284,8 @@ mg_status mg_shard_file_slice(const mg_shard_file *file, int32_t array, int64_t 
     MG_TRY(read_at(file, s->address[row], bytes, scratch->stored));
     uint64_t found = mg_hash64(scratch->stored, bytes);
     MG_CHECK(found == s->checksum[row], MG_ERR_FORMAT,
-             "'%s' is damaged at byte %" PRIu64 ": checksum %016" PRIx64 ", expected %016" PRIx64,
+             "'%s' is damaged: the chunk at byte %" PRIu64 " has checksum %016" PRIx64
+             ", expected %016" PRIx64,
              file->path, s->address[row], found, s->checksum[row]);
     return mg_unpack(scratch->unpacker, out, s->slice_bytes, scratch->stored, bytes);
 }

@@ -21,7 +21,8 @@ finetune runtime nn models shard datasets finetune
 TABLE
 
 # Later stages see image files, not the data sets; only packing sees the data sets.
-grep -n '#include "datasets/' pretrain/*.[ch] finetune/*.[ch] 2>/dev/null | grep -v '/decode.h"' &&
+grep -n '#include "datasets/' pretrain/*.[ch] finetune/*.[ch] 2>/dev/null |
+    grep -v '/decode.h"\|/nifti.h"' &&
     status=1
 grep -n '#include "datasets/' shard/*.[ch] 2>/dev/null | grep -v '^shard/writer' |
     grep -v '^shard/cmd_shard' && status=1
@@ -39,4 +40,5 @@ home '\bjson_[a-z]+\(' runtime/json.c
 home '\bXXH[0-9_]' runtime/hash.c
 home '\bpng_' datasets/png.c
 home '\btj[A-Z]' datasets/jpeg.c
+home '\b(in|de)flate[A-Z(]' datasets/gzip.c
 exit $status

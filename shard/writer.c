@@ -144,45 +144,55 @@ static mg_status choose_shards(const mg_comm *world, const mg_pack_job *job, int
 
 // --- what is there already --------------------------------------------------------------------------
 
+// A finished set in the folder must be this one.
+static mg_status check_index(const mg_pack_job *job)
+{
+    const char *out = job->order->out;
+    char *path = mg_path_join(out, "index.json");
+    mg_index *index = NULL;
+    mg_status st = MG_OK;
+
+    MG_CHECK(path, MG_ERR_MEMORY, "cannot allocate the name of the index");
+    if (mg_path_is_file(path)) st = mg_index_read(out, &index);
+    mg_free(path);
+    if (st || !index) return st;
+    const char *settings = mg_json_text(mg_json_get(index->json, "settings"));
+    if (strcmp(index->dataset, job->order->set->name) || !settings ||
+        strcmp(settings, job->settings))
+        st = MG_FAIL(MG_ERR_CONFIG,
+                     "'%s' holds a set of '%s' made with other settings; remove it or choose "
+                     "another folder",
+                     out, index->dataset);
+    mg_index_free(&index);
+    return st;
+}
+
+// Whether a file is what an earlier call left behind: an unfinished shard, or one too many.
+static bool is_stale(const char *file, int64_t shards)
+{
+    int64_t number;
+    int end = 0;
+
+    if (sscanf(file, "%5" SCNd64 ".h5%n", &number, &end) != 1 || end == 0) return false;
+    return file[end] ? !strcmp(file + end, ".partial") : number >= shards;
+}
+
 // Rank 0: the folder must be empty of other sets; what earlier calls left unfinished goes.
 static mg_status prepare_folder(const mg_pack_job *job, int64_t shards)
 {
     const char *out = job->order->out;
-    mg_index *index = NULL;
     mg_texts files = {0};
-    mg_status st = MG_OK;
-    char *path = mg_path_join(out, "index.json");
 
-    MG_CHECK(path, MG_ERR_MEMORY, "cannot allocate the name of the index");
-    st = mg_make_dirs(out);
-    if (!st && mg_path_is_file(path)) st = mg_index_read(out, &index);
-    if (st) goto done;
-    if (index) {
-        const char *settings = mg_json_text(mg_json_get(index->json, "settings"));
-        if (strcmp(index->dataset, job->order->set->name) || !settings ||
-            strcmp(settings, job->settings)) {
-            st = MG_FAIL(MG_ERR_CONFIG,
-                         "'%s' holds a set of '%s' made with other settings; remove it or choose "
-                         "another folder",
-                         out, index->dataset);
-            goto done;
-        }
-    }
-    st = mg_list_dir(out, NULL, &files, NULL);
+    MG_TRY(mg_make_dirs(out));
+    MG_TRY(check_index(job));
+    mg_status st = mg_list_dir(out, NULL, &files, NULL);
     for (size_t i = 0; i < files.count && !st; i++) {
-        int64_t number = -1;
-        int end = 0;
-        bool shard = sscanf(files.item[i], "%5" SCNd64 ".h5%n", &number, &end) == 1 && end > 0;
-        if (!shard || (number < shards && files.item[i][end] == '\0')) continue;
+        if (!is_stale(files.item[i], shards)) continue;
         char *stale = mg_path_join(out, files.item[i]);
         st = stale ? mg_remove_tree(stale) : MG_FAIL(MG_ERR_MEMORY, "cannot allocate a name");
         mg_free(stale);
     }
-
-done:
     mg_texts_free(&files);
-    mg_index_free(&index);
-    mg_free(path);
     return st;
 }
 

@@ -58,8 +58,8 @@ static void score_head(FILE *out, const mg_report_set *set)
     double tolerance = set->entry[0].run->scores.nsd_tolerance;
     int classes = set->entry[0].table.classes;
 
-    fprintf(out, "<caption>%s%s. Mean over the cases", classes > 1 ? "Avg over the classes" : "",
-            classes > 1 ? ": unweighted mean of the class means" : "");
+    fprintf(out, "<caption>%sMean over the cases",
+            classes > 1 ? "Avg over the classes: unweighted mean of the class means. " : "");
     if (classes == 1) {
         fprintf(out, ", class ");
         mg_html_text(out, set->entry[0].table.class_name[0]);

@@ -1,0 +1,45 @@
+#!/bin/sh
+# The pipeline on a few real pictures: fundus, dermoscopy, CT, MR and ultrasound slices without labels,
+# then lesions, nodules, nerves and vessels with masks. A check that real files go through, not a
+# measurement: there are far too few pictures for that.
+# usage: jobs/samples/run.sh [FOLDER OF THE SAMPLES]
+set -eu
+cd "$(dirname "$0")/../.."
+samples=${1:-${MEDGRAFT_SAMPLES:-../shared/samples}}
+out=${SAMPLES_OUT:-runs/samples}
+ranks=${SAMPLES_RANKS:-2}
+conf=jobs/samples
+export OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+mpi() { mpirun --oversubscribe --bind-to none -n "$ranks" ./medgraft "$@"; }
+
+[ -d "$samples" ] || { echo "skipped: there is no folder '$samples' with sample pictures"; exit 0; }
+
+pack() { # NAME DATASET FOLDER [SETTING...]
+    name=$1 dataset=$2 root=$3
+    shift 3
+    mpi shard --dataset "$dataset" --root "$samples/$root" --out "$out/shards/$name" "$@"
+}
+pack fundus eyepacs eyepacs-like
+pack radimagenet radimagenet radimagenet-like
+pack skin folder isic-unlabelled --set folder.images='{stem}.jpg'
+pack isic isic isic2018 --set isic.year=2018 --set shard.long_side=512
+pack ham folder ham10000 --set folder.images='HAM10000_images/{stem}.jpg' \
+    --set folder.masks='HAM10000_segmentations_lesion_tschandl/{stem}_segmentation.png' \
+    --set folder.labels='{255: lesion}'
+pack tnscui tnscui tnscui-like
+pack usgra folder usgra-seg --set folder.images='images/{stem}.png' \
+    --set folder.masks='masks/{stem}.png' --set folder.labels='{1: nerve, 2: vessel}'
+
+s=$out/shards
+mpi pretrain --config $conf/pretrain.yaml --out "$out/pretrain" \
+    --set data.sets="$s/fundus,$s/radimagenet,$s/skin"
+mpi finetune --config $conf/finetune.yaml --init "$out/pretrain" --out "$out/model" \
+    --set data.sets="$s/isic,$s/ham,$s/tnscui,$s/usgra"
+mpi finetune --config $conf/msa.yaml --init "$out/model" --out "$out/msa" --set data.sets="$s/usgra"
+for part in train test; do
+    mpi evaluate --model "$out/model" --out "$out/eval/model-$part" --part $part --clicks 1,3,10 --box \
+        --method "SAM ($part)" --set data.sets="$s/isic,$s/ham,$s/tnscui,$s/usgra"
+    mpi evaluate --model "$out/msa" --out "$out/eval/msa-$part" --part $part --clicks 1 \
+        --method "MSA ($part)" --set data.sets="$s/usgra"
+done
+./medgraft report "$out/pretrain" "$out/model" "$out/msa" "$out"/eval/* --out "$out/report"

@@ -28,6 +28,8 @@ static const mg_command commands[] = {
      "", mg_cmd_finetune_options},
     {"evaluate", mg_cmd_evaluate, MG_USES_MPI | MG_STOPS, "score a model on held-out cases",
      "", mg_cmd_evaluate_options},
+    {"predict", mg_cmd_predict, 0, "masks of a picture from clicks and boxes",
+     "PICTURE", mg_cmd_predict_options},
     {"report", mg_cmd_report, 0, "tables, curves and pictures of runs: as text, and as one HTML page",
      "RUN...", mg_cmd_report_options},
     {"doctor", mg_cmd_doctor, MG_USES_MPI, "look at ranks, threads, libraries, files, and what is wrong with them",

@@ -13,4 +13,7 @@ int mg_cmd_evaluate_options(mg_option_group *groups, int room);
 mg_status mg_cmd_report(const mg_args *args);
 int mg_cmd_report_options(mg_option_group *groups, int room);
 
+mg_status mg_cmd_predict(const mg_args *args);
+int mg_cmd_predict_options(mg_option_group *groups, int room);
+
 #endif

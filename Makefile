@@ -38,7 +38,7 @@ GOLDEN_SRC := $(wildcard tests/golden*.c)
 GOLDEN     ?= tests/golden
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test medgraft check check-san check-long docs golden lint format install clean
+.PHONY: help deps demo test medgraft check check-san check-long bench docs golden lint format install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | sort | awk -F'\t' '{printf "%-14s %s\n", $$1, $$2}'
@@ -90,6 +90,9 @@ check: $(TESTS:%=$(BUILD)/tests/%) $(BUILD)/medgraft ## unit tests, command-line
 	@tests/run.sh $(BUILD) $(TESTS)
 	@tests/run_cli.sh $(BUILD)
 	@tests/check_bad_input.sh $(BUILD)
+
+bench: medgraft ## measure this machine; BENCH_PEERS=DIR: beside PyTorch scripts of the same steps
+	@jobs/bench.sh $(BUILD)/medgraft $(BENCH_PEERS)
 
 docs: $(BUILD)/medgraft ## write docs/config.md from the option tables
 	@mkdir -p docs

@@ -6,6 +6,7 @@
 
 #include "datasets/cmd.h"
 #include "finetune/cmd.h"
+#include "models/cmd.h"
 #include "models/doctor_products.h"
 #include "pretrain/cmd.h"
 #include "runtime/cli.h"
@@ -32,6 +33,8 @@ static const mg_command commands[] = {
      "PICTURE", mg_cmd_predict_options},
     {"report", mg_cmd_report, 0, "tables, curves and pictures of runs: as text, and as one HTML page",
      "RUN...", mg_cmd_report_options},
+    {"bench", mg_cmd_bench, MG_USES_MPI, "kernels and whole steps against the measured peak of this machine",
+     "", mg_cmd_bench_options},
     {"doctor", mg_cmd_doctor, MG_USES_MPI, "look at ranks, threads, libraries, files, and what is wrong with them",
      "", NULL},
     {0},

@@ -185,3 +185,20 @@ static void gemm_block(const gemm_result *to, const float *A, int lda, const flo
     }
 }
 #undef TILE
+
+// The ceiling of everything above: as many sums as a tile has, and no memory.
+enum { PEAK_SUMS = GEMM_STRIP * NV };
+
+static float multiply_adds(long rounds)
+{
+    vec sum[PEAK_SUMS], x = splat(0.999f), y = splat(0.001f), total = {0};
+
+#pragma GCC unroll 32
+    for (int i = 0; i < PEAK_SUMS; i++) sum[i] = splat((float)i);
+    for (long r = 0; r < rounds; r++)
+#pragma GCC unroll 32
+        for (int i = 0; i < PEAK_SUMS; i++) sum[i] = sum[i] * x + y;
+#pragma GCC unroll 32
+    for (int i = 0; i < PEAK_SUMS; i++) total += sum[i];
+    return total[0];
+}

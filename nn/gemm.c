@@ -146,3 +146,11 @@ void mg_gemm(float *C, int ldc, const float *A, int lda, bool ta, const float *B
         if (m0 < m1 && n0 < n1) part(kern, &to, &x, m0, m1, n0, n1);
     }
 }
+
+double mg_gemm_multiply_adds(long rounds)
+{
+    volatile float sum = mg_kernels_get()->multiply_adds(rounds);
+
+    (void)sum;
+    return mg_kernels_get()->round_flops;
+}

@@ -24,4 +24,8 @@ void mg_gemm(float *C, int ldc, const float *A, int lda, bool ta, const float *B
 void mg_gemm_blas(float *C, int ldc, const float *A, int lda, bool ta, const float *B, int ldb,
                   bool tb, int M, int N, int K, float alpha, float beta);
 
+// For measuring: `rounds` of multiply-adds that never leave the registers, on the calling thread.
+// Returns the number of floating-point operations of one round.
+double mg_gemm_multiply_adds(long rounds);
+
 #endif

@@ -84,6 +84,10 @@ typedef struct {
     void (*gemm_block)(const gemm_result *to, const float *A, int lda, const float *packed_b, int M,
                        int N, int K, const gemm_ahead *ahead);
 
+    // Multiply-adds in registers alone, and the operations of one round.
+    float (*multiply_adds)(long rounds);
+    int round_flops;
+
     int attn_queries; // of a block
     // O and lse from Q, K, V; and dQ, dK, dV, drel_h, drel_w from Q, K, V, O, lse, dO.
     void (*attn_forward)(attn_work *w);

@@ -118,15 +118,15 @@ static void divide(mg_probe_run *p)
     }
 }
 
-static mg_status standardise(const float *by, int64_t n, int d, float *a, int64_t a_rows, float *b,
-                             int64_t b_rows)
+// Both arrays by the means and deviations of the first.
+static mg_status standardise(float *a, int64_t a_rows, float *b, int64_t b_rows, int d)
 {
     double *mean = mg_alloc(2 * (size_t)d * sizeof *mean), *std = mean + d;
 
     MG_CHECK(mean, MG_ERR_MEMORY, "cannot allocate the means of %d features", d);
-    mg_probe_spread(mean, std, by, n, d);
+    mg_probe_spread(mean, std, a, a_rows, d);
+    mg_probe_standardise(a, a, a_rows, d, mean, std);
     mg_probe_standardise(b, b, b_rows, d, mean, std);
-    mg_probe_standardise(a, a, a_rows, d, mean, std); // may be what `by` was
     mg_free(mean);
     return MG_OK;
 }
@@ -139,7 +139,7 @@ static mg_status try_regularisers(mg_probe_run *p, int64_t lo, int64_t hi)
     mg_probe_part held = {p->held, p->held_label, d->held_count, p->d};
     mg_minimum how;
 
-    if (lo < hi) MG_TRY(standardise(p->fit, fit.n, p->d, p->fit, fit.n, p->held, held.n));
+    if (lo < hi) MG_TRY(standardise(p->fit, fit.n, p->held, held.n, p->d));
     for (int64_t i = lo; i < hi; i++) {
         MG_TRY(mg_softmax_fit(p->w, &fit, p->classes, regularisers[i], &how));
         MG_TRY(mg_softmax_loss(p->w, &held, p->classes, &p->loss[i]));
@@ -183,7 +183,7 @@ static mg_status fit_and_rate(mg_probe_run *p, mg_probe_findings *f)
     mg_probe_part test = {p->test, d->test.label, d->test.count, p->d};
     mg_minimum how;
 
-    MG_TRY(standardise(p->train, train.n, p->d, p->train, train.n, p->test, test.n));
+    MG_TRY(standardise(p->train, train.n, p->test, test.n, p->d));
     MG_TRY(mg_softmax_fit(p->w, &train, p->classes, f->l2, &how));
     MG_TRY(mg_softmax_scores(p->score, p->w, &test, p->classes));
     return mg_probe_rate(p->score, test.label, test.n, p->classes, &f->linear);

@@ -68,19 +68,31 @@ static mg_status add_point(mg_report_run *run, const char *key, double x, double
     return MG_OK;
 }
 
-// Every number of a record that has a step.
+// Numbers of an object, and of the objects in it: "health.cosine".
+static mg_status add_numbers(mg_report_run *run, const mg_json *object, const char *prefix,
+                             double x)
+{
+    for (size_t i = 0; i < mg_json_size(object); i++) {
+        const mg_json *value;
+        const char *key = mg_json_member(object, i, &value);
+        char name[96];
+        snprintf(name, sizeof name, "%s%s%s", prefix, *prefix ? "." : "", key);
+        if (mg_json_is_object(value)) MG_TRY(add_numbers(run, value, name, x));
+        if (!mg_json_is_number(value) || strcmp(key, "step") == 0 || strcmp(key, "at_step") == 0 ||
+            strcmp(key, "epoch") == 0)
+            continue;
+        MG_TRY(add_point(run, name, x, mg_json_real(value, NAN)));
+    }
+    return MG_OK;
+}
+
+// Every number of a record that belongs to a step, or was noted at one.
 static mg_status add_record(mg_report_run *run, const mg_json *record)
 {
     double step = mg_json_real(mg_json_get(record, "step"), NAN);
 
-    for (size_t i = 0; i < mg_json_size(record) && !isnan(step); i++) {
-        const mg_json *value;
-        const char *key = mg_json_member(record, i, &value);
-        if (!mg_json_is_number(value) || strcmp(key, "step") == 0 || strcmp(key, "epoch") == 0)
-            continue;
-        MG_TRY(add_point(run, key, step, mg_json_real(value, NAN)));
-    }
-    return MG_OK;
+    if (isnan(step)) step = mg_json_real(mg_json_get(record, "at_step"), NAN);
+    return isnan(step) ? MG_OK : add_numbers(run, record, "", step);
 }
 
 static mg_status read_metrics(mg_report_run *run, const char *path)

@@ -38,7 +38,8 @@ home '\byaml_[a-z]+_t\b|\byaml_parser' runtime/yaml.c
 home '\bZSTD_' shard/block.c
 home '\bjson_[a-z]+\(' runtime/json.c
 home '\bXXH[0-9_]' runtime/hash.c
+home '\butf8proc_' models/unicode.c
 home '\bpng_' datasets/png.c
 home '\btj[A-Z]' datasets/jpeg.c
-home '\b(in|de)flate[A-Z(]' datasets/gzip.c
+home '\b(in|de)flate[A-Z(]' '\(datasets/gzip\|models/vocabulary\).c'
 exit $status

@@ -249,25 +249,20 @@ static double unit_mm(uint8_t units)
 void mg_nifti_orient(mg_nifti_head *head, const double m[12])
 {
     double length[3];
-    bool world_taken[3] = {false}, file_taken[3] = {false};
+    bool taken[3] = {false};
 
     memmove(head->file_affine, m, 12 * sizeof *m);
     m = head->file_affine;
     for (int c = 0; c < 3; c++)
         length[c] = sqrt(m[c] * m[c] + m[4 + c] * m[4 + c] + m[8 + c] * m[8 + c]);
-    for (int turn = 0; turn < 3; turn++) {
-        int world = -1, file = -1;
+    for (int f = 0; f < 3; f++) { // the file's axes in turn, as nibabel does
+        int world = -1;
         for (int w = 0; w < 3; w++)
-            for (int f = 0; f < 3; f++) {
-                if (world_taken[w] || file_taken[f]) continue;
-                if (world < 0 ||
-                    fabs(m[4 * w + f]) / length[f] > fabs(m[4 * world + file]) / length[file])
-                    world = w, file = f;
-            }
-        world_taken[world] = file_taken[file] = true;
-        head->axis[world] = file;
-        head->flip[world] = m[4 * world + file] < 0;
-        head->orientation[file] = head->flip[world] ? "LPI"[world] : "RAS"[world];
+            if (!taken[w] && (world < 0 || fabs(m[4 * w + f]) > fabs(m[4 * world + f]))) world = w;
+        taken[world] = true;
+        head->axis[world] = f;
+        head->flip[world] = m[4 * world + f] < 0;
+        head->orientation[f] = head->flip[world] ? "LPI"[world] : "RAS"[world];
     }
     head->orientation[3] = '\0';
     for (int r = 0; r < 3; r++) head->affine[4 * r + 3] = m[4 * r + 3];

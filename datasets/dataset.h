@@ -14,7 +14,7 @@
 #include "runtime/h5.h"
 #include "runtime/hash.h"
 
-enum { MG_MAX_CLASSES = 16, MG_LABEL_IGNORE = 255 };
+enum { MG_MAX_CLASSES = 16, MG_LABEL_IGNORE = 255, MG_MAX_CONTRASTS = 4 };
 
 // One picture or volume as found by scanning; no pixels yet.
 typedef struct {
@@ -43,6 +43,25 @@ mg_status mg_scan_add(mg_scan *scan, const mg_item *item); // copies the texts; 
 void mg_scan_sort(mg_scan *scan);                          // natural order of names
 void mg_scan_free(mg_scan *scan);
 
+// What volumes have beside their voxels; all zero for pictures. Their grid is RAS+: x to the right, y
+// to the front, z up.
+typedef struct {
+    double affine[12];      // index (x, y, z) of the sample's grid to RAS mm, rows
+    double file_affine[12]; // index along the file's own axes to RAS mm
+    char orientation[4];    // where the file's axes point: "LPS"; "" tells a picture
+    char contrasts[64];     // names of the channels where there are several: "flair,t1,t1ce,t2"
+    int input[3];           // channels that a model's three inputs are made of; -1: zeros
+    // Values that become 0 and 255: window of CT, percentiles of each contrast of MR.
+    double range[MG_MAX_CONTRASTS][2];
+    // Where the reader changed the grid (crop, spacing): cell i of axis a (z, y, x) lies at cell
+    // grid[a][0] + grid[a][1] i of the original one; elsewhere 0 and 1.
+    double grid[3][2];
+    double full_spacing[3]; // mm, of the original grid; z, y, x
+    int full_depth;         // of the original grid; its height and width stand in the sample
+    uint8_t *full_label;    // the label on the original grid; NULL if the grid was not changed
+    uint16_t *full_bits;    // instead of full_label, where classes overlap
+} mg_volume;
+
 // A decoded item. Pixels [depth, height, width, channels]; 2-D pictures have depth 1.
 typedef struct {
     mg_dtype type; // MG_U8, MG_I16 or MG_F32
@@ -50,12 +69,14 @@ typedef struct {
     void *pixels;
     uint8_t *label;    // [depth, height, width]: class number, 0 background, MG_LABEL_IGNORE; NULL
     uint16_t *bits;    // instead of label, where classes overlap: bit c-1 = class c, bit 15 ignored
+    uint16_t unknown;  // bit c-1: class c was not labelled here (datasets.md rule 11)
     double spacing[3]; // mm, axis order z, y, x; 0 if unknown
-    double affine[12]; // volumes: index (x, y, z) to RAS mm, rows; zeros for pictures
-    int full_height, full_width; // before scaled decoding
+    int full_height, full_width; // before scaled decoding or a change of grid; 0: as they are
     char decoder[32];            // "libjpeg-turbo 1/4", "libpng", ...
-    bool hashed;                 // the reader changed the grid: `hash` is of the pixels before that
+    char remark[160]; // what is odd about it but does not stand in the way, "" if nothing
+    bool hashed;      // the reader changed the grid: `hash` is of the pixels before that
     mg_hash128 hash;
+    mg_volume volume;
 } mg_sample;
 
 // Identity of decoded pixels: XXH3-128 of channels, rows, columns as little-endian uint32, then the

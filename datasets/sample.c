@@ -12,6 +12,8 @@ void mg_sample_free(mg_sample *sample)
     mg_free(sample->pixels);
     mg_free(sample->label);
     mg_free(sample->bits);
+    mg_free(sample->volume.full_label);
+    mg_free(sample->volume.full_bits);
     *sample = (mg_sample){0};
 }
 

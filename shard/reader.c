@@ -26,6 +26,8 @@ typedef struct {
     char *set;
     bool phantom;
     mg_pool text[MG_ITEM_TEXTS];
+    mg_pool orientation, contrasts;
+    mg_shard_volume *volume;
     int64_t *area;
     int number[MG_SHARD_CLASSES + 1]; // class c of this shard is class number[c] of the reader
 } source;
@@ -135,6 +137,7 @@ static void fill_item(mg_shard_item *item, const source *from, const mg_row *row
         .full_width = row->full_size[2],
         .spacing = {row->spacing[0], row->spacing[1], row->spacing[2]},
         .classes = renumber(from, row->classes),
+        .unknown = renumber(from, row->unknown),
         .area = no_area,
         .labelled = labelled,
         .phantom = from->phantom,
@@ -142,11 +145,43 @@ static void fill_item(mg_shard_item *item, const source *from, const mg_row *row
     };
 }
 
+// The items of a shard, which begin at `first`, point to what is known of their volumes.
+static mg_status add_volumes(mg_reader *r, source *from, int64_t first)
+{
+    mg_table *table = &from->shard->table;
+
+    if (table->volumes == 0) return MG_OK;
+    from->volume = mg_alloc((size_t)table->volumes * sizeof *from->volume);
+    MG_CHECK(from->volume, MG_ERR_MEMORY, "cannot allocate facts of %lld volumes",
+             (long long)table->volumes);
+    from->orientation = table->orientation; // taken over
+    from->contrasts = table->contrasts;
+    table->orientation = table->contrasts = (mg_pool){0};
+    const char *orientation = from->orientation.bytes, *contrasts = from->contrasts.bytes;
+    for (int64_t i = 0; i < table->volumes; i++) {
+        const mg_volume_row *row = &table->volume[i];
+        mg_shard_volume *v = &from->volume[i];
+        *v = (mg_shard_volume){.orientation = orientation, .contrasts = contrasts};
+        memcpy(v->affine, row->affine, sizeof v->affine);
+        memcpy(v->file_affine, row->file_affine, sizeof v->file_affine);
+        memcpy(v->full_spacing, row->full_spacing, sizeof v->full_spacing);
+        memcpy(v->grid, row->grid, sizeof v->grid);
+        memcpy(v->range, row->range, sizeof v->range);
+        for (int k = 0; k < 3; k++)
+            v->input[k] = row->input[k] < r->item[first + row->item].channels ? row->input[k] : -1;
+        r->item[first + row->item].volume = v;
+        orientation += strlen(orientation) + 1;
+        contrasts += strlen(contrasts) + 1;
+    }
+    return MG_OK;
+}
+
 // Append the items of a shard; its table is released.
 static mg_status add_items(mg_reader *r, source *from, int32_t file)
 {
     mg_table *table = &from->shard->table;
     const char *text[MG_ITEM_TEXTS];
+    int64_t first = r->count;
 
     assert(r->count + table->rows <= r->room);
     if (from->shard->classes > 0) {
@@ -180,8 +215,9 @@ static mg_status add_items(mg_reader *r, source *from, int32_t file)
         };
         for (int k = 0; k < MG_ITEM_TEXTS; k++) text[k] += strlen(text[k]) + 1;
     }
+    mg_status st = add_volumes(r, from, first);
     mg_shard_file_forget(from->shard);
-    return MG_OK;
+    return st;
 }
 
 static mg_status add_shard(mg_reader *r, const mg_index *index, const mg_index_shard *entry)
@@ -315,6 +351,9 @@ void mg_reader_close(mg_reader **reader)
     for (int32_t i = 0; i < r->sources; i++) {
         mg_shard_file_close(&r->source[i].shard);
         for (int k = 0; k < MG_ITEM_TEXTS; k++) mg_pool_free(&r->source[i].text[k]);
+        mg_pool_free(&r->source[i].orientation);
+        mg_pool_free(&r->source[i].contrasts);
+        mg_free(r->source[i].volume);
         mg_free(r->source[i].area);
         mg_free(r->source[i].set);
     }

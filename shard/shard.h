@@ -11,9 +11,22 @@
 #include "runtime/h5.h"
 #include "runtime/hash.h"
 
-enum { MG_SHARD_VERSION = 1, MG_SHARD_CLASSES = 16, MG_SHARD_IGNORE = 255 };
+enum { MG_SHARD_VERSION = 2, MG_SHARD_CLASSES = 16, MG_SHARD_CONTRASTS = 4, MG_SHARD_IGNORE = 255 };
 
 // --- reader.c: opening, checking, random access -----------------------------------------------------
+
+// What is known of a volume. Its grid is RAS+ (x to the right, y to the front, z up).
+typedef struct {
+    const char *orientation; // where the axes of its file point: "LPS"
+    const char *contrasts;   // names of the channels where there are several: "flair,t1ce"
+    double affine[12];       // index (x, y, z) to RAS mm, rows
+    double file_affine[12];  // index along the file's own axes to RAS mm
+    double full_spacing[3];  // mm, of the original grid; z, y, x
+    double grid[3][2];       // cell i of axis a lies at cell grid[a][0] + grid[a][1] i of that grid
+    double range[MG_SHARD_CONTRASTS]
+                [2]; // values of each channel that become 0 and 255; equal: none
+    int input[3];    // channels that the three inputs are made of; -1: zeros
+} mg_shard_volume;
 
 // What is known of an item without reading its pixels. Texts are borrowed from the reader.
 typedef struct {
@@ -26,7 +39,9 @@ typedef struct {
     int full_depth, full_height, full_width; // original size: the grid of mg_reader_full_mask
     double spacing[3];                       // mm, z y x; 0 if unknown
     uint16_t classes;    // bit c-1: class c is present in the label; 0 without label
+    uint16_t unknown;    // bit c-1: class c was not labelled here: never prompted, never scored
     const int64_t *area; // [MG_SHARD_CLASSES] cells of class c at [c - 1], on the stored grid
+    const mg_shard_volume *volume; // NULL for pictures
     bool labelled;
     bool phantom;    // made by `medgraft phantom`
     mg_hash128 hash; // of the decoded pixels

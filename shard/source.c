@@ -44,6 +44,66 @@ mg_status mg_source_picture(const mg_reader *reader, int64_t sample, uint8_t **p
     return st;
 }
 
+// --- slices of volumes ------------------------------------------------------------------------------
+
+// How the values of one channel become 0..255.
+typedef struct {
+    bool as_is, keep_zero;
+    double low, scale;
+} ramp;
+
+static ramp ramp_of(const mg_shard_item *item, int channel, const double *window)
+{
+    bool ct = !strcmp(item->modality, "CT");
+    const double *range = item->volume && channel < MG_SHARD_CONTRASTS
+                              ? item->volume->range[channel]
+                              : (const double[2]){0, 0};
+
+    if (ct && window) range = window;
+    bool none = !(range[1] > range[0]); // a volume of one value, or values that are 8-bit already
+    return (ramp){.as_is = none && item->type == MG_U8,
+                  .keep_zero = !ct,
+                  .low = range[0],
+                  .scale = none ? 0 : 255 / (range[1] - range[0])};
+}
+
+static double value_at(const void *pixels, mg_dtype type, size_t i)
+{
+    return type == MG_U8    ? ((const uint8_t *)pixels)[i]
+           : type == MG_I16 ? ((const int16_t *)pixels)[i]
+                            : (double)((const float *)pixels)[i];
+}
+
+static uint8_t climb(const ramp *r, double v)
+{
+    if (r->as_is) return (uint8_t)v;
+    if (r->keep_zero && v == 0) return 0;
+    double level = (v - r->low) * r->scale + .5;
+    return level >= 255 ? 255 : level > 0 ? (uint8_t)level : 0; // NaN is 0
+}
+
+mg_status mg_source_slices(const mg_reader *reader, int64_t sample, int z0, int slices,
+                           const double window[2], uint8_t *out)
+{
+    const mg_shard_item *item = mg_reader_item(reader, sample);
+    size_t cells = (size_t)slices * (size_t)item->height * (size_t)item->width;
+    size_t channels = (size_t)item->channels;
+    void *pixels = mg_alloc(cells * channels * mg_dtype_size(item->type));
+
+    MG_CHECK(pixels, MG_ERR_MEMORY, "cannot allocate %d slices of %d x %d", slices, item->height,
+             item->width);
+    mg_status st = mg_reader_read(reader, sample, z0, slices, pixels, NULL);
+    for (int k = 0; k < 3 && !st; k++) {
+        int channel = item->volume ? item->volume->input[k] : k < item->channels ? k : 0;
+        ramp r = ramp_of(item, channel, window);
+        for (size_t i = 0; i < cells; i++)
+            out[3 * i + k] =
+                channel < 0 ? 0 : climb(&r, value_at(pixels, item->type, channels * i + channel));
+    }
+    mg_free(pixels);
+    return st;
+}
+
 char *mg_source_names(const mg_reader *reader, const int64_t *samples, int64_t count, int most)
 {
     char *text = mg_strdup("");

@@ -1,6 +1,7 @@
 // Columns of a shard's item table: one list of them makes writing, reading and hashing.
 #include "shard/table.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "runtime/mem.h"
@@ -27,9 +28,18 @@ static const column columns[] = {
     {"items/full_size",      MG_I32, 3,                offsetof(mg_row, full_size)},
     {"items/fold",           MG_I32, 1,                offsetof(mg_row, fold)},
     {"items/spacing",        MG_F64, 3,                offsetof(mg_row, spacing)},
-    {"items/affine",         MG_F64, 12,               offsetof(mg_row, affine)},
     {"items/classes",        MG_U16, 1,                offsetof(mg_row, classes)},
+    {"items/unknown",        MG_U16, 1,                offsetof(mg_row, unknown)},
     {"items/area",           MG_I64, MG_SHARD_CLASSES, offsetof(mg_row, area)},
+};
+static const column volume_columns[] = {
+    {"volumes/item",         MG_I64, 1,  offsetof(mg_volume_row, item)},
+    {"volumes/affine",       MG_F64, 12, offsetof(mg_volume_row, affine)},
+    {"volumes/file_affine",  MG_F64, 12, offsetof(mg_volume_row, file_affine)},
+    {"volumes/full_spacing", MG_F64, 3,  offsetof(mg_volume_row, full_spacing)},
+    {"volumes/grid",         MG_F64, 6,  offsetof(mg_volume_row, grid)},
+    {"volumes/range",        MG_F64, 2 * MG_SHARD_CONTRASTS, offsetof(mg_volume_row, range)},
+    {"volumes/input",        MG_I32, 3,  offsetof(mg_volume_row, input)},
 };
 static const column skip_columns[] = {
     {"skipped/number", MG_I64, 1, offsetof(mg_skip, number)},
@@ -38,6 +48,7 @@ static const column skip_columns[] = {
 // clang-format on
 enum {
     COLUMNS = sizeof columns / sizeof *columns,
+    VOLUME_COLUMNS = sizeof volume_columns / sizeof *volume_columns,
     SKIP_COLUMNS = sizeof skip_columns / sizeof *skip_columns
 };
 
@@ -95,8 +106,11 @@ void mg_table_free(mg_table *table)
         mg_free(table->array[a].name);
         mg_free(table->array[a].checksum);
     }
+    mg_pool_free(&table->orientation);
+    mg_pool_free(&table->contrasts);
     mg_pool_free(&table->skip_name);
     mg_pool_free(&table->skip_reason);
+    mg_free(table->volume);
     mg_free(table->row);
     mg_free(table->array);
     mg_free(table->skip);
@@ -108,6 +122,17 @@ mg_status mg_table_add(mg_table *table, const mg_row *row, const char *const *te
     MG_TRY(grow(&table->row, table->rows, &table->room, sizeof *table->row));
     for (int k = 0; k < MG_ITEM_TEXTS; k++) MG_TRY(mg_pool_add(&table->text[k], text[k]));
     table->row[table->rows++] = *row;
+    return MG_OK;
+}
+
+mg_status mg_table_add_volume(mg_table *table, mg_volume_row *volume, const char *orientation,
+                              const char *contrasts)
+{
+    MG_TRY(grow(&table->volume, table->volumes, &table->volume_room, sizeof *table->volume));
+    MG_TRY(mg_pool_add(&table->orientation, orientation));
+    MG_TRY(mg_pool_add(&table->contrasts, contrasts));
+    volume->item = table->rows - 1;
+    table->volume[table->volumes++] = *volume;
     return MG_OK;
 }
 
@@ -237,6 +262,10 @@ static mg_status put_table(const sink *to, const mg_table *t)
 {
     MG_TRY(put_columns(to, columns, COLUMNS, t->row, t->rows, sizeof *t->row));
     for (int k = 0; k < MG_ITEM_TEXTS; k++) MG_TRY(put_texts(to, text_columns[k], &t->text[k]));
+    MG_TRY(
+        put_columns(to, volume_columns, VOLUME_COLUMNS, t->volume, t->volumes, sizeof *t->volume));
+    MG_TRY(put_texts(to, "volumes/orientation", &t->orientation));
+    MG_TRY(put_texts(to, "volumes/contrasts", &t->contrasts));
     MG_TRY(put_arrays(to, t));
     MG_TRY(put_columns(to, skip_columns, SKIP_COLUMNS, t->skip, t->skips, sizeof *t->skip));
     MG_TRY(put_texts(to, "skipped/name", &t->skip_name));
@@ -358,6 +387,22 @@ static mg_status load_arrays(mg_table *t, const mg_h5 *file)
     return st;
 }
 
+// Volumes name their items in rising order.
+static mg_status check_volumes(const mg_table *t, const mg_h5 *file)
+{
+    for (int64_t i = 0; i < t->volumes; i++) {
+        const mg_volume_row *v = &t->volume[i];
+        bool fits = v->item > (i > 0 ? t->volume[i - 1].item : -1) && v->item < t->rows;
+        MG_CHECK(fits, MG_ERR_FORMAT, "volume %lld of '%s' is none of its items", (long long)i,
+                 mg_h5_path(file));
+        for (int a = 0; a < 3; a++)
+            MG_CHECK(isfinite(v->grid[a][0]) && isfinite(v->grid[a][1]) && v->grid[a][1] > 0,
+                     MG_ERR_FORMAT, "volume %lld of '%s' has cells %g apart", (long long)i,
+                     mg_h5_path(file), v->grid[a][1]);
+    }
+    return MG_OK;
+}
+
 static bool place_fits(const mg_table *t, const mg_extent *p, int depth, bool needed)
 {
     if (p->array < 0) return !needed;
@@ -377,6 +422,21 @@ static mg_status check_places(const mg_table *t, const mg_h5 *file)
                  mg_h5_path(file));
     }
     return MG_OK;
+}
+
+// Rows of the volumes and their texts.
+static mg_status load_volumes(mg_table *t, const mg_h5 *file)
+{
+    int64_t n = 0;
+
+    MG_TRY(column_length(file, volume_columns[0].name, 1, &n));
+    t->volume = mg_calloc((size_t)n + 1, sizeof *t->volume);
+    MG_CHECK(t->volume, MG_ERR_MEMORY, "cannot allocate a table of %lld volumes", (long long)n);
+    t->volumes = t->volume_room = n;
+    MG_TRY(load_columns(file, volume_columns, VOLUME_COLUMNS, t->volume, n, sizeof *t->volume));
+    MG_TRY(load_texts(file, "volumes/orientation", n, &t->orientation));
+    MG_TRY(load_texts(file, "volumes/contrasts", n, &t->contrasts));
+    return check_volumes(t, file);
 }
 
 mg_status mg_table_read(mg_table *table, const mg_h5 *file)
@@ -399,6 +459,7 @@ mg_status mg_table_read(mg_table *table, const mg_h5 *file)
     st = load_columns(file, columns, COLUMNS, table->row, n, sizeof *table->row);
     for (int k = 0; k < MG_ITEM_TEXTS && !st; k++)
         st = load_texts(file, text_columns[k], n, &table->text[k]);
+    if (!st) st = load_volumes(table, file);
     if (!st) st = load_arrays(table, file);
     if (!st)
         st =

@@ -49,10 +49,18 @@ typedef struct {
     int32_t depth;
     int32_t full_size[3]; // original depth, rows, columns
     int32_t fold;
-    double spacing[3], affine[12];
-    uint16_t classes;
+    double spacing[3];
+    uint16_t classes, unknown;
     int64_t area[MG_SHARD_CLASSES];
 } mg_row;
+
+// Number columns of a volume.
+typedef struct {
+    int64_t item; // its row among the items
+    double affine[12], file_affine[12], full_spacing[3];
+    double grid[3][2], range[MG_SHARD_CONTRASTS][2];
+    int32_t input[3];
+} mg_volume_row;
 
 // An array of chunks: "images/u8_512x384x3", one slice per row.
 typedef struct {
@@ -73,6 +81,9 @@ typedef struct {
     mg_row *row;
     int64_t rows, room;
     mg_pool text[MG_ITEM_TEXTS];
+    mg_volume_row *volume; // of the items that are volumes, in their order
+    int64_t volumes, volume_room;
+    mg_pool orientation, contrasts; // [volumes]
     mg_chunk_array *array;
     int32_t arrays, array_room;
     mg_skip *skip;
@@ -84,6 +95,9 @@ void mg_table_free(mg_table *table);
 
 // Append an item; `text` [MG_ITEM_TEXTS].
 mg_status mg_table_add(mg_table *table, const mg_row *row, const char *const *text);
+// The item appended last is a volume; sets volume->item.
+mg_status mg_table_add_volume(mg_table *table, mg_volume_row *volume, const char *orientation,
+                              const char *contrasts);
 mg_status mg_table_skip(mg_table *table, int64_t number, int kind, const char *name,
                         const char *reason);
 // The array of that name, made if it is new (*is_new).

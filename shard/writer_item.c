@@ -22,6 +22,12 @@ static void reject(mg_packed_item *out, const char *reason)
     snprintf(out->reason, sizeof out->reason, "%s", reason);
 }
 
+static void reject_value(mg_packed_item *out, int value)
+{
+    snprintf(out->reason, sizeof out->reason, "its label has the value %d, which is no class",
+             value);
+}
+
 static size_t cells_of(const mg_sample *s)
 {
     return (size_t)s->depth * (size_t)s->height * (size_t)s->width;
@@ -74,11 +80,27 @@ static uint16_t present(const int64_t *area)
     return classes;
 }
 
+static void take_volume(const mg_sample *s, mg_packed_item *out)
+{
+    const mg_volume *v = &s->volume;
+    mg_volume_row *row = &out->volume;
+
+    memset(row, 0, sizeof *row);
+    memcpy(row->affine, v->affine, sizeof row->affine);
+    memcpy(row->file_affine, v->file_affine, sizeof row->file_affine);
+    memcpy(row->full_spacing, v->full_spacing, sizeof row->full_spacing);
+    memcpy(row->grid, v->grid, sizeof row->grid);
+    memcpy(row->range, v->range, sizeof row->range);
+    for (int i = 0; i < 3; i++) row->input[i] = v->input[i];
+    memcpy(out->orientation, v->orientation, sizeof out->orientation);
+    memcpy(out->contrasts, v->contrasts, sizeof out->contrasts);
+    if (v->full_depth > 0) out->row.full_size[0] = v->full_depth;
+}
+
 // Facts of the sample as decoded, or a reason against it.
 static mg_status inspect(const mg_shard_order *order, const mg_scan *scan, const mg_sample *s,
                          mg_packed_item *out)
 {
-    char text[128];
     int bad = 0;
 
     if (s->depth < 1 || s->height < 1 || s->width < 1 || s->channels < 1) {
@@ -92,13 +114,14 @@ static mg_status inspect(const mg_shard_order *order, const mg_scan *scan, const
     out->row.full_size[1] = s->full_height > 0 ? s->full_height : s->height;
     out->row.full_size[2] = s->full_width > 0 ? s->full_width : s->width;
     memcpy(out->row.spacing, s->spacing, sizeof s->spacing);
-    memcpy(out->row.affine, s->affine, sizeof s->affine);
     memcpy(out->decoder, s->decoder, sizeof out->decoder);
-    if (order->drop_constant && s->depth == 1 && is_constant(s)) {
+    memcpy(out->remark, s->remark, sizeof out->remark);
+    out->row.unknown = s->unknown;
+    take_volume(s, out);
+    if (order->drop_constant && is_constant(s)) {
         reject(out, "all its pixels are equal");
     } else if (!count_label(s, scan->classes, out->row.area, &bad)) {
-        snprintf(text, sizeof text, "its label has the value %d, which is no class", bad);
-        reject(out, text);
+        reject_value(out, bad);
     }
     out->row.classes = present(out->row.area);
     return MG_OK;
@@ -235,6 +258,26 @@ static mg_status pack_sample(const mg_sample *s, const mg_sample *full, mg_packe
 
 // --- the whole --------------------------------------------------------------------------------------
 
+// The reader changed the grid, and kept the label on the original one.
+static mg_status pack_regridded(const mg_scan *scan, const mg_sample *s, mg_packed_item *out)
+{
+    const mg_volume *v = &s->volume;
+    mg_sample full = {.depth = out->row.full_size[0],
+                      .height = out->row.full_size[1],
+                      .width = out->row.full_size[2],
+                      .label = v->full_label,
+                      .bits = v->full_bits};
+    int64_t area[MG_SHARD_CLASSES] = {0};
+    int bad;
+
+    if (!count_label(&full, scan->classes, area, &bad)) {
+        reject_value(out, bad);
+        return MG_OK;
+    }
+    out->row.classes |= present(area); // what nearest neighbours lost is there to be scored
+    return pack_sample(s, &full, out);
+}
+
 static mg_status pack_changed(const mg_shard_order *order, const mg_scan *scan, mg_sample *s,
                               mg_packed_item *out)
 {
@@ -244,6 +287,7 @@ static mg_status pack_changed(const mg_shard_order *order, const mg_scan *scan, 
     bool picture = s->depth == 1 && s->type == MG_U8, labelled = s->label || s->bits;
 
     if (picture && order->trim && !labelled) trim(s);
+    if (s->volume.full_label || s->volume.full_bits) return pack_regridded(scan, s, out);
     longest = s->height > s->width ? s->height : s->width;
     if (!picture || order->long_side == 0 || longest <= order->long_side)
         return pack_sample(s, NULL, out);

@@ -50,7 +50,9 @@ typedef struct {
     mg_packer *packer;
     mg_packed_part part[MG_PARTS];
     mg_row row; // without places
-    char decoder[32];
+    mg_volume_row volume;
+    char orientation[4], contrasts[64]; // orientation "": no volume
+    char decoder[32], remark[160];
     char reason[256]; // why it cannot be used, "" if it can
 } mg_packed_item;
 

@@ -107,13 +107,16 @@ static mg_status append_item(shard_writer *w, mg_pack_job *job, const mg_item *i
                              mg_packed_item *packed)
 {
     mg_row *row = &packed->row;
+    char note[512];
     const char *text[MG_ITEM_TEXTS] = {
         [MG_TEXT_NAME] = item->name,         [MG_TEXT_PATIENT] = item->patient,
         [MG_TEXT_SPLIT] = item->split,       [MG_TEXT_MODALITY] = item->modality,
-        [MG_TEXT_LABEL] = item->label,       [MG_TEXT_EXTRA] = item->extra,
+        [MG_TEXT_LABEL] = item->label,       [MG_TEXT_EXTRA] = note,
         [MG_TEXT_DECODER] = packed->decoder,
     };
 
+    snprintf(note, sizeof note, "%s%s%s", item->extra, *item->extra && *packed->remark ? "; " : "",
+             packed->remark);
     if (packed->reason[0]) {
         if (++job->warned <= MAX_WARNINGS)
             mg_warn("skipped '%s': %s%s", item->name, packed->reason,
@@ -135,7 +138,9 @@ static mg_status append_item(shard_writer *w, mg_pack_job *job, const mg_item *i
     MG_TRY(append_part(w, &packed->part[MG_PART_IMAGE], &row->image));
     MG_TRY(append_part(w, &packed->part[MG_PART_LABEL], &row->label));
     MG_TRY(append_part(w, &packed->part[MG_PART_FULL_LABEL], &row->full_label));
-    return mg_table_add(&w->table, row, text);
+    MG_TRY(mg_table_add(&w->table, row, text));
+    if (!packed->orientation[0]) return MG_OK;
+    return mg_table_add_volume(&w->table, &packed->volume, packed->orientation, packed->contrasts);
 }
 
 // --- the loop ---------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@
 #include "shard/resize.h"
 #include "shard/shard.h"
 #include "shard/shard_file.h"
+#include "shard/source.h"
 #include "shard/writer.h"
 
 static mg_comm *world;
@@ -385,7 +386,8 @@ static void a_flipped_bit_is_named(void **state)
     flip(shard, at);
     open_toy("all", &r);
     OK(mg_reader_read(r, 1, 0, 1, pixels, NULL));
-    FAILS(mg_reader_read(r, 2, 0, 1, pixels, NULL), MG_ERR_FORMAT, "00000.h5' is damaged: the chunk at");
+    FAILS(mg_reader_read(r, 2, 0, 1, pixels, NULL), MG_ERR_FORMAT,
+          "00000.h5' is damaged: the chunk at");
     CHECK(mg_reader_read(r, 2, 0, 1, pixels, NULL) && strstr(mg_err_message(), "'pic/2.png'"));
     mg_err_clear();
     mg_reader_close(&r);
@@ -400,11 +402,12 @@ done:
 
 // --- volumes ----------------------------------------------------------------------------------------
 
-enum { DEPTH = 5, SIDE = 12 };
+// The cube is what is left of one of FULL slices, rows and columns, of which every second was taken.
+enum { DEPTH = 5, SIDE = 12, FULL_DEPTH = 9, FULL_SIDE = 23 };
 
-static int16_t cube_value(int z, int k)
+static int16_t cube_value(int z, int k, int channel)
 {
-    return (int16_t)(1000 * z - 2000 + k);
+    return (int16_t)(channel ? 3 * k : 1000 * z - 2000 + k);
 }
 
 static uint16_t cube_bits(int z, int k)
@@ -412,38 +415,135 @@ static uint16_t cube_bits(int z, int k)
     return (uint16_t)((k % 5 == z) | (k % 2) << 2 | (k == 7) << 15);
 }
 
+static uint16_t full_bits(int z, int k)
+{
+    return (uint16_t)((k % 7 == z) | (k % 11 == 0) << 1);
+}
+
 static mg_status cube_scan(const char *root, const void *config, mg_scan *out)
 {
     (void)root, (void)config;
     out->classes = 3;
     for (int c = 0; c < 3; c++) snprintf(out->class_name[c], 48, "organ %d", c);
-    return mg_scan_add(out, &(mg_item){.name = "case.nii.gz", .mask = "m", .patient = "case"});
+    MG_TRY(mg_scan_add(out, &(mg_item){.name = "a.png", .patient = "a"}));
+    MG_TRY(mg_scan_add(
+        out, &(mg_item){.name = "case.nii.gz", .mask = "m", .patient = "case", .extra = "F"}));
+    return mg_scan_add(out, &(mg_item){.name = "flat.nii.gz", .patient = "flat"});
+}
+
+static mg_status cube_picture(mg_sample *out)
+{
+    *out = (mg_sample){.type = MG_U8, .depth = 1, .height = 1, .width = 3, .channels = 1};
+    uint8_t *v = out->pixels = mg_alloc(3);
+    MG_CHECK(v, MG_ERR_MEMORY, "no memory");
+    for (int i = 0; i < 3; i++) v[i] = (uint8_t)(100 * i);
+    return MG_OK;
 }
 
 static mg_status cube_read(const char *root, const void *config, const mg_scan *scan,
                            const mg_item *item, const mg_decode_hint *hint, mg_sample *out)
 {
-    (void)root, (void)config, (void)scan, (void)item, (void)hint;
+    (void)root, (void)config, (void)scan, (void)hint;
+    if (item->name[0] == 'a') return cube_picture(out);
     *out = (mg_sample){.type = MG_I16,
                        .depth = DEPTH,
                        .height = SIDE,
                        .width = SIDE,
-                       .channels = 1,
-                       .spacing = {5, 0.7, 0.7},
-                       .affine = {-0.7, 0, 0, 10}};
-    int16_t *v = out->pixels = mg_alloc(DEPTH * SIDE * SIDE * sizeof *v);
+                       .channels = 2,
+                       .spacing = {5, 1.4, 1.4},
+                       .unknown = 2,
+                       .remark = "odd",
+                       .full_height = FULL_SIDE,
+                       .full_width = FULL_SIDE};
+    out->volume = (mg_volume){.affine = {-1.4, 0, 0, 10},
+                              .file_affine = {0.7, 0, 0, -3},
+                              .orientation = "LPS",
+                              .contrasts = "t1,t2",
+                              .input = {1, -1, 0},
+                              .range = {{-1000, 1000}, {0, 51}},
+                              .grid = {{0, 2}, {.5, 2}, {0, 2}},
+                              .full_spacing = {2.5, .7, .7},
+                              .full_depth = FULL_DEPTH};
+    bool flat = item->name[0] == 'f';
+    int16_t *v = out->pixels = mg_calloc(DEPTH * SIDE * SIDE * 2, sizeof *v);
+    MG_CHECK(v, MG_ERR_MEMORY, "no memory");
+    if (flat) return MG_OK;
     uint16_t *b = out->bits = mg_alloc(DEPTH * SIDE * SIDE * sizeof *b);
-    MG_CHECK(v && b, MG_ERR_MEMORY, "no memory");
+    uint16_t *f = out->volume.full_bits = mg_alloc(FULL_DEPTH * FULL_SIDE * FULL_SIDE * sizeof *f);
+    MG_CHECK(b && f, MG_ERR_MEMORY, "no memory");
     for (int z = 0; z < DEPTH; z++)
         for (int k = 0; k < SIDE * SIDE; k++) {
-            *v++ = cube_value(z, k);
+            for (int c = 0; c < 2; c++) *v++ = cube_value(z, k, c);
             *b++ = cube_bits(z, k);
         }
+    for (int z = 0; z < FULL_DEPTH; z++)
+        for (int k = 0; k < FULL_SIDE * FULL_SIDE; k++) *f++ = full_bits(z, k);
     return MG_OK;
 }
 
 static const mg_dataset cube = {
     .name = "cube", .labelled = true, .long_side = 0, .scan = cube_scan, .read = cube_read};
+
+static void check_cube_facts(const mg_shard_item *item)
+{
+    CHECK(item->depth == DEPTH && item->type == MG_I16 && item->height == SIDE);
+    CHECK(item->full_depth == FULL_DEPTH && item->full_width == FULL_SIDE);
+    CHECK(item->spacing[0] == 5 && item->spacing[2] == 1.4);
+    // Class 2 is there on the original grid only.
+    CHECK(item->classes == 7 && item->area[2] == DEPTH * SIDE * SIDE / 2 && item->area[1] == 0);
+    CHECK(item->unknown == 2);
+    const mg_shard_volume *v = item->volume;
+    assert_non_null(v);
+    CHECK(v->affine[0] == -1.4 && v->affine[3] == 10 && v->file_affine[3] == -3);
+    assert_string_equal(v->orientation, "LPS");
+    assert_string_equal(v->contrasts, "t1,t2");
+    CHECK(v->input[0] == 1 && v->input[1] == -1 && v->input[2] == 0);
+    CHECK(v->range[0][0] == -1000 && v->range[1][1] == 51);
+    CHECK(v->grid[1][0] == .5 && v->grid[2][1] == 2 && v->full_spacing[0] == 2.5);
+}
+
+static void check_cube_slices(const mg_reader *r, int64_t i)
+{
+    int16_t pixels[2 * SIDE * SIDE * 2];
+    uint8_t mask[FULL_DEPTH * FULL_SIDE * FULL_SIDE], ignore[SIDE * SIDE];
+
+    OK(mg_reader_read(r, i, 2, 2, pixels, NULL));
+    for (int z = 2; z < 4; z++)
+        for (int k = 0; k < 2 * SIDE * SIDE; k++)
+            CHECK(pixels[(z - 2) * 2 * SIDE * SIDE + k] == cube_value(z, k / 2, k % 2));
+    FAILS(mg_reader_read(r, i, 0, 1, pixels, mask), MG_ERR_USAGE, "overlap");
+    OK(mg_reader_mask(r, i, 3, 1, 1, mask, ignore));
+    for (int k = 0; k < SIDE * SIDE; k++) CHECK(mask[k] == (k % 5 == 3) && ignore[k] == (k == 7));
+    for (int c = 1; c < 3; c++) {
+        OK(mg_reader_full_mask(r, i, c, mask, NULL));
+        for (int z = 0; z < FULL_DEPTH; z++)
+            for (int k = 0; k < FULL_SIDE * FULL_SIDE; k++)
+                CHECK(mask[z * FULL_SIDE * FULL_SIDE + k] == (full_bits(z, k) >> (c - 1) & 1));
+    }
+}
+
+static int round_up(double v)
+{
+    return v <= 0 ? 0 : v >= 255 ? 255 : (int)floor(v + .5);
+}
+
+static void check_cube_pictures(const mg_reader *r, int64_t i)
+{
+    uint8_t out[2 * SIDE * SIDE * 3];
+    const double window[2] = {-1, 1};
+
+    for (int ways = 0; ways < 2; ways++) {
+        OK(mg_source_slices(r, i, 1, 2, ways ? window : NULL,
+                            out)); // no CT: the window is not for it
+        for (int z = 1; z < 3; z++)
+            for (int k = 0; k < SIDE * SIDE; k++) {
+                const uint8_t *p = out + ((z - 1) * SIDE * SIDE + k) * 3;
+                int v = cube_value(z, k, 0);
+                CHECK(p[0] == round_up(cube_value(z, k, 1) * 255. / 51) && p[1] == 0);
+                CHECK(p[2] == (v == 0 ? 0 : round_up((v + 1000) * 255. / 2000)));
+            }
+    }
+}
 
 static void volumes_are_read_by_slices(void **state)
 {
@@ -452,27 +552,23 @@ static void volumes_are_read_by_slices(void **state)
     mg_shard_order order = toy_order(NULL, set);
     mg_shard_outcome outcome;
     mg_reader *r = NULL;
-    int16_t pixels[2 * SIDE * SIDE];
-    uint8_t mask[DEPTH * SIDE * SIDE], ignore[DEPTH * SIDE * SIDE];
+    uint8_t grey[9];
+    int64_t items;
     (void)state;
     order.set = &cube;
     order.long_side = 4; // not for volumes
     OK(mg_shard_write(world, &order, &outcome));
+    CHECK(outcome.items == 2 && outcome.skipped == 1); // a volume of one value is of no use
     OK(mg_reader_open(sets, 1, "all", &r));
-    const mg_shard_item *item = mg_reader_item(r, 0);
-    CHECK(item->depth == DEPTH && item->type == MG_I16 && item->height == SIDE);
-    CHECK(item->spacing[0] == 5 && item->spacing[2] == 0.7 && item->full_depth == DEPTH);
-    CHECK(item->classes == 5 && item->area[2] == DEPTH * SIDE * SIDE / 2 && item->area[1] == 0);
-    OK(mg_reader_read(r, 0, 2, 2, pixels, NULL));
-    for (int z = 2; z < 4; z++)
-        for (int k = 0; k < SIDE * SIDE; k++)
-            CHECK(pixels[(z - 2) * SIDE * SIDE + k] == cube_value(z, k));
-    FAILS(mg_reader_read(r, 0, 0, 1, pixels, mask), MG_ERR_USAGE, "overlap");
-    OK(mg_reader_mask(r, 0, 3, 1, 1, mask, ignore));
-    for (int k = 0; k < SIDE * SIDE; k++) CHECK(mask[k] == (k % 5 == 3) && ignore[k] == (k == 7));
-    OK(mg_reader_full_mask(r, 0, 3, mask, NULL));
-    for (int k = 0; k < DEPTH * SIDE * SIDE; k++) CHECK(mask[k] == k % (SIDE * SIDE) % 2);
+    CHECK(!mg_reader_item(r, 0)->volume);
+    check_cube_facts(mg_reader_item(r, 1));
+    check_cube_slices(r, 1);
+    check_cube_pictures(r, 1);
+    OK(mg_source_slices(r, 0, 0, 1, NULL, grey));
+    for (int k = 0; k < 9; k++) CHECK(grey[k] == 100 * (k / 3));
     mg_reader_close(&r);
+    if (rank() == 0) OK(mg_shard_verify(set, &items));
+    mg_comm_barrier(world);
     mg_free(set);
 }
 

@@ -119,10 +119,11 @@ mg_status mg_pretrain_model_config(const mg_pretrain_settings *s, int64_t leaf, 
     int count = mg_pretrain_objectives(s, 2).count;
 
     MG_TRY(objectives_config(s, c));
+    int64_t unit = s->train.leaves * count, fits = s->train.batch / unit * unit;
     MG_CHECK(!split || leaf % count == 0, MG_ERR_CONFIG,
-             "pretrain.mode is split: a leaf of %lld samples is not a multiple of %d objectives "
-             "(train.batch / train.leaves must be)",
-             (long long)leaf, count);
+             "pretrain.mode is split: a leaf of %lld samples (train.batch / train.leaves) is not a "
+             "multiple of %d objectives (nearest train.batch: %lld)",
+             (long long)leaf, count, (long long)(fits ? fits : unit));
     c->leaf = (int)leaf;
     c->each = (int)(split ? leaf / count : leaf);
     c->emix_slots = leaves == 1 ? 1 : s->exact_accum ? 0 : leaves;

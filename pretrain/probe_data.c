@@ -103,11 +103,10 @@ static mg_status list_classes(mg_labelled *d)
             d->class_name[kept++] = name;
     }
     d->classes = (int)kept;
-    MG_CHECK(
-        kept >= 2, MG_ERR_CONFIG,
-        "the training part of the sets names %d classes of pictures in %lld, expected at least "
-        "two",
-        d->classes, (long long)p->count);
+    MG_CHECK(kept >= 2, MG_ERR_CONFIG,
+             "%lld training pictures have a class (a label or a mask), of %d classes; expected at "
+             "least two classes",
+             (long long)p->count, d->classes);
     return MG_OK;
 }
 

@@ -95,6 +95,10 @@ check: $(TESTS:%=$(BUILD)/tests/%) $(BUILD)/medgraft ## unit tests, command-line
 bench: medgraft ## measure this machine; BENCH_PEERS=DIR: beside PyTorch scripts of the same steps
 	@jobs/bench.sh $(BUILD)/medgraft $(BENCH_PEERS)
 
+check-long: $(BUILD)/medgraft ## the same bits on 1 to 8 ranks, and after kills at random moments
+	@tests/check_ranks.sh $(BUILD)
+	@tests/check_kill.sh $(BUILD)
+
 docs: $(BUILD)/medgraft ## write docs/config.md from the option tables
 	@mkdir -p docs
 	@$(BUILD)/medgraft --config-markdown >docs/config.md.tmp

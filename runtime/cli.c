@@ -250,7 +250,7 @@ static int finish(mg_comm *world, mg_status st)
     int code = exit_code(st);
 
     mg_progress_end();
-    if (st == MG_ERR_STOPPED) mg_info("%s", mg_err_message());
+    if (st == MG_ERR_STOPPED && *mg_err_message()) mg_info("%s", mg_err_message());
     if (!mg_comm_meet(world, st ? patience_s : -1)) {
         mg_error_trace();
         mg_comm_abort(world, code);

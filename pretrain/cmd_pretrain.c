@@ -29,11 +29,12 @@ int mg_cmd_pretrain_options(mg_option_group *groups, int room)
     return 1;
 }
 
-// Build the model of this rank's share and give it initial weights, or those of model.init.
+// Build the model of this rank's share and give it initial weights, or those of model.init; *init is
+// then the checkpoint they came from (mg_free), otherwise NULL.
 static mg_status make_model(const mg_comm *world, const mg_pretrain_settings *s,
-                            const mg_step *share, mg_pretrain_model **model)
+                            const mg_step *share, mg_pretrain_model **model, char **init)
 {
-    char *file = NULL, *kind = NULL, *yaml = NULL;
+    char *kind = NULL, *yaml = NULL;
     mg_pretrain_config config;
     mg_status st = mg_pretrain_model_config(s, share->leaf_size, share->leaves, &config);
 
@@ -42,13 +43,13 @@ static mg_status make_model(const mg_comm *world, const mg_pretrain_settings *s,
     if (st) return st;
     mg_pretrain_init(*model, (uint64_t)s->train.seed);
     if (!s->init[0]) return MG_OK;
-    st = mg_checkpoint_config(world, s->init, &file, &kind, &yaml);
+    st = mg_checkpoint_config(world, s->init, init, &kind, &yaml);
     if (!st && strcmp(kind, "pretrain") != 0)
         st = MG_FAIL(MG_ERR_CONFIG, "model.init '%s' is a %s checkpoint, expected one of pretrain",
-                     file, kind);
+                     *init, kind);
     st = mg_comm_agree(world, st);
-    if (!st) st = mg_params_load(world, file, &(*model)->params);
-    mg_free(file), mg_free(kind), mg_free(yaml);
+    if (!st) st = mg_params_load(world, *init, &(*model)->params);
+    mg_free(kind), mg_free(yaml);
     return st;
 }
 
@@ -64,12 +65,15 @@ static mg_status train(const mg_comm *world, const mg_pretrain_settings *s, mg_r
     mg_pretrain_task *task = NULL;
     mg_run *run = NULL;
     mg_step share = {0};
+    char *init = NULL;
 
     data.law.area[0] = s->crop_area;
     data.size = (int)s->image;
     mg_train_share(world, &s->train, &share);
-    mg_status st = make_model(world, s, &share, &model);
+    mg_status st = make_model(world, s, &share, &model, &init);
     if (!st) st = mg_run_open(world, s->out, "pretrain", yaml, free_keys, &run);
+    if (!st) mg_source_note(reader, run);
+    if (!st && init) mg_run_input_file(run, "model.init", init);
     if (!st)
         st = mg_comm_agree(
             world, mg_pretrain_task_create(world, run, model, &data, s, &share, yaml, &task));
@@ -77,6 +81,7 @@ static mg_status train(const mg_comm *world, const mg_pretrain_settings *s, mg_r
     mg_pretrain_task_destroy(&task);
     mg_run_close(&run);
     mg_pretrain_close(&model);
+    mg_free(init);
     return st;
 }
 
@@ -95,8 +100,10 @@ mg_status mg_cmd_pretrain(const mg_args *args)
     if (!st) st = mg_source_open(args->world, &s.data, &reader);
     if (!st) {
         yaml = mg_config_echo(&group, 1);
-        st = train(args->world, &s, reader, yaml);
+        if (!yaml) st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate the settings as text");
+        st = mg_comm_agree(args->world, st);
     }
+    if (!st) st = train(args->world, &s, reader, yaml);
     mg_free(yaml);
     mg_reader_close(&reader);
     mg_config_free(&group, 1);

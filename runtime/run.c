@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "runtime/fsys.h"
+#include "runtime/hash.h"
 #include "runtime/log.h"
 #include "runtime/machine.h"
 #include "runtime/mem.h"
@@ -339,6 +340,21 @@ void mg_run_input(mg_run *run, const char *name, const char *hash)
     if (before)
         mg_warn("input '%s' has hash %s now and had %s when the run began", name, hash, before);
     note(run, inputs, name, hash);
+}
+
+void mg_run_input_file(mg_run *run, const char *name, const char *path)
+{
+    uint64_t hash;
+    char text[17];
+
+    if (run->rank != 0) return;
+    if (mg_hash_file(path, &hash)) {
+        mg_warn("%s", mg_err_message());
+        mg_err_clear();
+        return;
+    }
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
+    mg_run_input(run, name, text);
 }
 
 void mg_run_fact(mg_run *run, const char *key, const char *value)

@@ -30,6 +30,8 @@ char *mg_run_picture(const mg_run *run, const char *name);
 // Note the hash of an input (a shard set, a checkpoint) in provenance.json; warns if it is not what
 // it was when the run began. No-op but on rank 0.
 void mg_run_input(mg_run *run, const char *name, const char *hash);
+// The same for a file, whose XXH3-64 is taken; warns if it cannot be read.
+void mg_run_input_file(mg_run *run, const char *name, const char *path);
 // Note another fact that the runtime cannot know, e.g. "blas". No-op but on rank 0.
 void mg_run_fact(mg_run *run, const char *key, const char *value);
 

@@ -26,6 +26,14 @@ mg_status mg_source_open(const mg_comm *world, const mg_source_config *c, mg_rea
     return MG_OK;
 }
 
+void mg_source_note(const mg_reader *reader, mg_run *run)
+{
+    char text[17];
+
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)mg_reader_content(reader));
+    mg_run_input(run, "data.sets", text);
+}
+
 mg_status mg_source_picture(const mg_reader *reader, int64_t sample, uint8_t **pixels)
 {
     const mg_shard_item *item = mg_reader_item(reader, sample);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "runtime/config.h"
+#include "runtime/run.h"
 #include "shard/shard.h"
 
 typedef struct {
@@ -24,6 +25,10 @@ typedef struct {
 
 // Open the configured sets on every rank. Collective on `world`.
 mg_status mg_source_open(const mg_comm *world, const mg_source_config *config, mg_reader **out);
+
+// Note the hash of the samples among the inputs of a run; warns if it was another one when the run
+// began.
+void mg_source_note(const mg_reader *reader, mg_run *run);
 
 // The stored picture of a 2-D item as 8-bit pixels [height, width, channels]; mg_free.
 mg_status mg_source_picture(const mg_reader *reader, int64_t sample, uint8_t **pixels);

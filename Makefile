@@ -35,6 +35,7 @@ CFLAGS   += -std=c11 -D_GNU_SOURCE -fopenmp -fno-math-errno -Wall -Wextra -Wshad
 LDLIBS   += $(LDFLAGS_MODE_$(MODE)) -fopenmp $(PKG_LIBS) -lm -lpthread
 
 TESTS      := $(patsubst tests/%.c,%,$(wildcard tests/test_*.c))
+TEST_PARTS := ref sha256 weight_cases
 GOLDEN_SRC := $(wildcard tests/golden*.c)
 GOLDEN     ?= tests/golden
 
@@ -63,11 +64,11 @@ $(BUILD)/%.o: %.c
 	@echo "  CC    $<"
 	@$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(BUILD)/tests/ref.o $(LIB)
+$(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(TEST_PARTS:%=$(BUILD)/tests/%.o) $(LIB)
 	@echo "  LINK  $@"
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
-$(BUILD)/tests/golden: $(GOLDEN_SRC:%.c=$(BUILD)/%.o) $(BUILD)/tests/ref.o $(LIB)
+$(BUILD)/tests/golden: $(GOLDEN_SRC:%.c=$(BUILD)/%.o) $(TEST_PARTS:%=$(BUILD)/tests/%.o) $(LIB)
 	@echo "  LINK  $@"
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 

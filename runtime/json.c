@@ -165,6 +165,14 @@ const char *mg_json_member(const mg_json *object, size_t i, const mg_json **valu
     return at ? json_object_iter_key(at) : NULL;
 }
 
+void *mg_json_next(const mg_json *object, void *at, const char **key, const mg_json **value)
+{
+    at = at ? json_object_iter_next((mg_json *)object, at) : json_object_iter((mg_json *)object);
+    *key = at ? json_object_iter_key(at) : NULL;
+    *value = at ? json_object_iter_value(at) : NULL;
+    return at;
+}
+
 mg_status mg_json_parse(const char *text, size_t bytes, const char *name, mg_json **out)
 {
     json_error_t why;

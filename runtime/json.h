@@ -46,6 +46,9 @@ bool mg_json_bool(const mg_json *value, bool fallback);
 const char *mg_json_text(const mg_json *value); // NULL unless it is a text
 // Member i of an object in its order: key and value.
 const char *mg_json_member(const mg_json *object, size_t i, const mg_json **value);
+// Walk an object in its order: `at` NULL gives the first member, later the last result. NULL behind
+// the last one.
+void *mg_json_next(const mg_json *object, void *at, const char **key, const mg_json **value);
 
 // Parse one JSON text. `name` (a file name) goes into messages with the line and column.
 // Fails with MG_ERR_FORMAT; *out is then NULL. Duplicate keys are refused.

@@ -229,6 +229,7 @@ static void (*find_kind(const char *kind))(golden *)
 static int run_json(const char *path, int *failed)
 {
     golden g = {.path = path};
+    const mg_json *first;
     int ran = 0;
 
     if (mg_json_read(path, &g.json)) {
@@ -237,6 +238,9 @@ static int run_json(const char *path, int *failed)
     }
     if (mg_json_get(g.json, "vocab_size") && mg_json_get(g.json, "cases"))
         ran = run_kind(&g, "bpe", find_kind("bpe"));
+    mg_json_member(g.json, 0, &first);
+    if (mg_json_text(mg_json_get(first, "status")))
+        ran = run_kind(&g, "weight_files", find_kind("weight_files"));
     *failed += g.failures > 0;
     release(&g);
     return ran;

@@ -208,9 +208,12 @@ INLINE void score_tile(attn_work *w, int k0, int m, int rows, int nv, int kind)
 #pragma GCC unroll 16
     for (int r = 0; r < rows; r++) {
         const float *row = placed ? w->relh + w->y[k0 + m + r] * QUERIES : start;
-        const float *col = placed ? w->relw + w->x[k0 + m + r] * QUERIES : w->nothing;
+        const float *col = placed ? w->relw + w->x[k0 + m + r] * QUERIES : NULL;
 #pragma GCC unroll 8
-        for (int v = 0; v < nv; v++) acc[r][v] = load(row + v * W) + load(col + v * W);
+        for (int v = 0; v < nv; v++) {
+            acc[r][v] = load(row + v * W);
+            if (placed) acc[r][v] += load(col + v * W);
+        }
     }
     for (int c = 0; c < w->dp; c += ATTN_ROUND) {
         fetch_ahead(w);
@@ -328,8 +331,7 @@ static void attn_forward(attn_work *w)
         positions(w->relh, w, w->rel_h, w->qy, w->gh);
         positions(w->relw, w, w->rel_w, w->qx, w->gw);
     }
-    for (int q = 0; q < QUERIES; q++)
-        w->top[q] = -1e30f, w->sum[q] = w->base[q] = w->nothing[q] = 0;
+    for (int q = 0; q < QUERIES; q++) w->top[q] = -1e30f, w->sum[q] = w->base[q] = 0;
     memset(w->O, 0, (size_t)w->n * w->dp * sizeof *w->O);
     for (int k0 = 0; k0 < w->nk; k0 += step) {
         int keys = w->nk - k0 < step ? w->nk - k0 : step;
@@ -355,7 +357,7 @@ static void attn_backward(attn_work *w)
 
     across(w->Qt, w->Q, w->n, w->dp, w->scale * LOG2E);
     across(w->dOt, w->dO, w->n, w->dp, 1);
-    for (int q = 0; q < QUERIES; q++) w->base[q] = w->minus_D[q] = w->nothing[q] = 0;
+    for (int q = 0; q < QUERIES; q++) w->base[q] = w->minus_D[q] = 0;
     for (int q = 0; q < w->n; q++) {
         vec sum = {0};
         float D = 0;

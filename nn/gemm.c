@@ -120,31 +120,43 @@ static int column_groups(int threads, int strips, int panels)
     return best;
 }
 
-void mg_gemm(float *C, int ldc, const float *A, int lda, bool ta, const float *B, int ldb, bool tb,
-             int M, int N, int K, float alpha, float beta)
+// The product on all threads.
+static void run(const gemm_result *to, const product *x)
 {
     const mg_kernels *kern = mg_kernels_get();
     int threads = omp_in_parallel() ? 1 : omp_get_max_threads();
-    gemm_result to = {C, ldc, alpha, beta, C, ldc, NULL};
-    product x = {A, B, lda, ldb, ta, tb, M, N, K};
 
-    if (M <= 0 || N <= 0) return;
-    if (threads == 1 || (double)M * N * K < MIN_WORK) {
-        part(kern, &to, &x, 0, M, 0, N);
+    if (x->M <= 0 || x->N <= 0) return;
+    if (threads == 1 || (double)x->M * x->N * x->K < MIN_WORK) {
+        part(kern, to, x, 0, x->M, 0, x->N);
         return;
     }
-    int strips = ceil_div(M, GEMM_STRIP), panels = ceil_div(N, kern->panel);
+    int strips = ceil_div(x->M, GEMM_STRIP), panels = ceil_div(x->N, kern->panel);
     int across = column_groups(threads, strips, panels), down = threads / across;
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (int t = 0; t < threads; t++) {
         int i = t / across, j = t % across;
         int m0 = (int)((long)strips * i / down) * GEMM_STRIP;
-        int m1 = min_int((int)((long)strips * (i + 1) / down) * GEMM_STRIP, M);
+        int m1 = min_int((int)((long)strips * (i + 1) / down) * GEMM_STRIP, x->M);
         int n0 = (int)((long)panels * j / across) * kern->panel;
-        int n1 = min_int((int)((long)panels * (j + 1) / across) * kern->panel, N);
+        int n1 = min_int((int)((long)panels * (j + 1) / across) * kern->panel, x->N);
 
-        if (m0 < m1 && n0 < n1) part(kern, &to, &x, m0, m1, n0, n1);
+        if (m0 < m1 && n0 < n1) part(kern, to, x, m0, m1, n0, n1);
     }
+}
+
+void mg_gemm(float *C, int ldc, const float *A, int lda, bool ta, const float *B, int ldb, bool tb,
+             int M, int N, int K, float alpha, float beta)
+{
+    run(&(gemm_result){C, ldc, alpha, beta, C, ldc, NULL},
+        &(product){A, B, lda, ldb, ta, tb, M, N, K});
+}
+
+void mg_gemm_affine(float *C, int ldc, const float *A, int lda, const float *B, int ldb, bool tb,
+                    int M, int N, int K, const float *bias, const float *add, int ld_add)
+{
+    run(&(gemm_result){C, ldc, 1, add ? 1 : 0, add, ld_add, bias},
+        &(product){A, B, lda, ldb, false, tb, M, N, K});
 }
 
 double mg_gemm_multiply_adds(long rounds)

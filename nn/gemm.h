@@ -20,7 +20,12 @@ const char *mg_gemm_library(void);
 void mg_gemm(float *C, int ldc, const float *A, int lda, bool ta, const float *B, int ldb, bool tb,
              int M, int N, int K, float alpha, float beta);
 
-// The same by BLAS, on the calling thread.
+// C[M, N] = A[M, K] op(B) + add + bias, in one pass over C.
+//   bias [N] or NULL   add [M, N] with leading dimension ld_add, or NULL; may be C
+void mg_gemm_affine(float *C, int ldc, const float *A, int lda, const float *B, int ldb, bool tb,
+                    int M, int N, int K, const float *bias, const float *add, int ld_add);
+
+// The product by BLAS, on the calling thread.
 void mg_gemm_blas(float *C, int ldc, const float *A, int lda, bool ta, const float *B, int ldb,
                   bool tb, int M, int N, int K, float alpha, float beta);
 

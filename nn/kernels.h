@@ -66,7 +66,6 @@ typedef struct {
     float *relh, *relw, *drelh, *drelw; // [gh or gw, queries]
     float *table_product;               // [2 max(gh, gw) - 1, queries]
     float top[ATTN_QUERIES], sum[ATTN_QUERIES], base[ATTN_QUERIES], minus_D[ATTN_QUERIES];
-    float nothing[ATTN_QUERIES];
 } attn_work;
 
 enum { ATTN_ROUND = 16 };
@@ -97,8 +96,14 @@ typedef struct {
     void (*attn_scatter)(float *to, float *pad_sum, const int32_t *rows, size_t first, int stride,
                          const float *from, int n, int d, int dp, float factor);
 
+    // Pieces of passes (body_pointwise.h); see nn.h for the arithmetic.
     void (*gelu_forward)(float *out, const float *inp, size_t n);
     void (*gelu_backward)(float *dinp, const float *dout, const float *inp, size_t n);
+    void (*sum_rows)(float *sum, const float *inp, int ld, int rows, int cols);
+    void (*norm_forward)(float *out, float *mean, float *rstd, const float *x, const float *weight,
+                         const float *bias, int cols, float eps);
+    void (*norm_backward)(float *dx, float *dw, float *db, const float *dy, const float *x,
+                          const float *weight, float m, float s, int cols, bool add);
 } mg_kernels;
 
 // The best version for this processor, or the one set by mg_kernels_use.

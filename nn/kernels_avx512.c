@@ -10,8 +10,8 @@
 #include "nn/simd.h"
 
 #include "nn/body_attention.h"
-#include "nn/body_gelu.h"
 #include "nn/body_gemm.h"
+#include "nn/body_pointwise.h"
 
 const mg_kernels mg_kernels_avx512 = {
     .name = "avx512",
@@ -28,5 +28,8 @@ const mg_kernels mg_kernels_avx512 = {
     .attn_scatter = attn_scatter,
     .gelu_forward = gelu_forward,
     .gelu_backward = gelu_backward,
+    .sum_rows = sum_rows,
+    .norm_forward = norm_forward,
+    .norm_backward = norm_backward,
 };
 #endif

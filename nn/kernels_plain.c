@@ -11,8 +11,8 @@
 #include "nn/simd.h"
 
 #include "nn/body_attention.h"
-#include "nn/body_gelu.h"
 #include "nn/body_gemm.h"
+#include "nn/body_pointwise.h"
 
 const mg_kernels mg_kernels_plain = {
     .name = "plain",
@@ -29,4 +29,7 @@ const mg_kernels mg_kernels_plain = {
     .attn_scatter = attn_scatter,
     .gelu_forward = gelu_forward,
     .gelu_backward = gelu_backward,
+    .sum_rows = sum_rows,
+    .norm_forward = norm_forward,
+    .norm_backward = norm_backward,
 };

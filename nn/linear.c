@@ -1,52 +1,40 @@
 // Affine map: out = inp W^T + bias, W [out_dim, in_dim], and its gradients
 //   dinp = dout W,  dW += dout^T inp,  dbias += column sums of dout.
-// The bias (and the residual) is written into `out` first and the product added onto it, so that it
-// costs no pass of its own.
+// Bias and residual are added where the product's tiles are stored: they cost no pass of their own.
 #include "nn/nn.h"
 
-#include <string.h>
+#include <omp.h>
 
 #include "nn/gemm.h"
+#include "nn/kernels.h"
 
 void mg_linear_forward(float *out, const float *inp, const float *weight, const float *bias,
                        int rows, int in_dim, int out_dim)
 {
-    if (bias) {
-#pragma omp parallel for schedule(static) if ((size_t)rows * out_dim > 16384)
-        for (int r = 0; r < rows; r++)
-            memcpy(out + (size_t)r * out_dim, bias, (size_t)out_dim * sizeof *out);
-    }
-    mg_gemm(out, out_dim, inp, in_dim, false, weight, in_dim, true, rows, out_dim, in_dim, 1,
-            bias ? 1 : 0);
+    mg_gemm_affine(out, out_dim, inp, in_dim, weight, in_dim, true, rows, out_dim, in_dim, bias,
+                   NULL, 0);
 }
 
 void mg_linear_residual_forward(float *out, const float *res, const float *inp, const float *weight,
                                 const float *bias, int rows, int in_dim, int out_dim)
 {
-#pragma omp parallel for schedule(static) if ((size_t)rows * out_dim > 16384)
-    for (int r = 0; r < rows; r++) {
-        float *o = out + (size_t)r * out_dim;
-        const float *x = res + (size_t)r * out_dim;
-
-        for (int c = 0; c < out_dim; c++) o[c] = x[c] + (bias ? bias[c] : 0);
-    }
-    mg_gemm(out, out_dim, inp, in_dim, false, weight, in_dim, true, rows, out_dim, in_dim, 1, 1);
+    mg_gemm_affine(out, out_dim, inp, in_dim, weight, in_dim, true, rows, out_dim, in_dim, bias,
+                   res, out_dim);
 }
 
+// Threads take columns and add whole rows in order: the same bits for any number of them.
 void mg_bias_backward(float *dbias, const float *dout, int rows, int cols)
 {
-    enum { STRIP = 64 }; // columns that one thread sums, over all rows in order
+    const mg_kernels *kern = mg_kernels_get();
 
-#pragma omp parallel for schedule(static) if ((size_t)rows * cols > 16384)
-    for (int lo = 0; lo < cols; lo += STRIP) {
-        int n = cols - lo < STRIP ? cols - lo : STRIP;
-        float sum[STRIP] = {0};
+#pragma omp parallel if ((size_t)rows * cols > 16384)
+    {
+        int t = omp_get_thread_num(), threads = omp_get_num_threads(), lines = (cols + 15) / 16;
+        int lo = (int)((long)lines * t / threads) * 16;
+        int hi = (int)((long)lines * (t + 1) / threads) * 16;
 
-        for (int r = 0; r < rows; r++) {
-            const float *row = dout + (size_t)r * cols + lo;
-            for (int c = 0; c < n; c++) sum[c] += row[c];
-        }
-        for (int c = 0; c < n; c++) dbias[lo + c] += sum[c];
+        if (hi > cols) hi = cols;
+        if (lo < hi) kern->sum_rows(dbias + lo, dout + lo, cols, rows, hi - lo);
     }
 }
 

@@ -3,10 +3,12 @@
 //   dinp = rstd (g - mean(g) - xhat mean(g xhat)),  g = dout weight
 // Rows are independent. dweight and dbias sum over rows: each of at most BANDS bands of rows has its
 // own partial sums, added in band order, so the bits do not depend on the number of threads.
+// The rows themselves are in nn/body_pointwise.h.
 #include "nn/nn.h"
 
-#include <math.h>
 #include <string.h>
+
+#include "nn/kernels.h"
 
 enum {
     BANDS = 64,
@@ -16,21 +18,12 @@ enum {
 void mg_layernorm_forward(float *out, float *mean, float *rstd, const float *inp,
                           const float *weight, const float *bias, int rows, int cols, float eps)
 {
+    const mg_kernels *kern = mg_kernels_get();
+
 #pragma omp parallel for schedule(static) if ((size_t)rows * cols > 16384)
     for (int r = 0; r < rows; r++) {
-        const float *x = inp + (size_t)r * cols;
-        float *o = out + (size_t)r * cols;
-        float sum = 0, square = 0;
-
-#pragma omp simd reduction(+ : sum)
-        for (int c = 0; c < cols; c++) sum += x[c];
-        float m = sum / (float)cols;
-#pragma omp simd reduction(+ : square)
-        for (int c = 0; c < cols; c++) square += (x[c] - m) * (x[c] - m);
-        float s = 1.0f / sqrtf(square / (float)cols + eps);
-        for (int c = 0; c < cols; c++) o[c] = (x[c] - m) * s * weight[c] + bias[c];
-        mean[r] = m;
-        rstd[r] = s;
+        size_t at = (size_t)r * cols;
+        kern->norm_forward(out + at, mean + r, rstd + r, inp + at, weight, bias, cols, eps);
     }
 }
 
@@ -39,33 +32,11 @@ size_t mg_layernorm_scratch(int cols)
     return (size_t)BANDS * 2 * cols;
 }
 
-// One row: dinp, and its terms of dweight (dw) and dbias (db), which may be NULL.
-static void row_backward(float *dx, float *dw, float *db, const float *dy, const float *x,
-                         const float *weight, float m, float s, int cols, bool add)
-{
-    float sum = 0, dot = 0;
-
-#pragma omp simd reduction(+ : sum, dot)
-    for (int c = 0; c < cols; c++) {
-        float g = dy[c] * weight[c];
-        sum += g;
-        dot += g * (x[c] - m);
-    }
-    float a = sum / (float)cols, b = dot * s * s / (float)cols;
-    if (dw)
-        for (int c = 0; c < cols; c++) dw[c] += dy[c] * (x[c] - m) * s;
-    if (db)
-        for (int c = 0; c < cols; c++) db[c] += dy[c];
-    if (add)
-        for (int c = 0; c < cols; c++) dx[c] += s * (dy[c] * weight[c] - a - (x[c] - m) * b);
-    else
-        for (int c = 0; c < cols; c++) dx[c] = s * (dy[c] * weight[c] - a - (x[c] - m) * b);
-}
-
 void mg_layernorm_backward(float *dinp, float *dweight, float *dbias, const float *dout,
                            const float *inp, const float *weight, const float *mean,
                            const float *rstd, int rows, int cols, bool add, float *scratch)
 {
+    const mg_kernels *kern = mg_kernels_get();
     int bands = (rows + BAND_ROWS - 1) / BAND_ROWS;
 
     if (bands > BANDS) bands = BANDS;
@@ -79,8 +50,8 @@ void mg_layernorm_backward(float *dinp, float *dweight, float *dbias, const floa
         if (db) memset(db, 0, (size_t)cols * sizeof *db);
         for (int r = lo; r < hi; r++) {
             size_t at = (size_t)r * cols;
-            row_backward(dinp + at, dw, db, dout + at, inp + at, weight, mean[r], rstd[r], cols,
-                         add);
+            kern->norm_backward(dinp + at, dw, db, dout + at, inp + at, weight, mean[r], rstd[r],
+                                cols, add);
         }
     }
     for (int band = 0; band < bands; band++) {

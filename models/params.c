@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/hash.h"
@@ -25,9 +24,14 @@ static int add(mg_params *p, const char *name, mg_init init, double scale, bool 
                va_list dims)
 {
     if (p->count == p->room) {
-        p->room = p->room ? 2 * p->room : 64;
-        p->list = mg_realloc(p->list, (size_t)p->room * sizeof *p->list);
-        if (!p->list) abort();
+        int room = p->room ? 2 * p->room : 64;
+        mg_param *grown = mg_realloc(p->list, (size_t)room * sizeof *grown);
+        if (!grown) {
+            p->incomplete = true;
+            return 0;
+        }
+        p->list = grown;
+        p->room = room;
     }
     mg_param *t = &p->list[p->count];
     *t = (mg_param){.name = mg_strdup(name),
@@ -37,7 +41,10 @@ static int add(mg_params *p, const char *name, mg_init init, double scale, bool 
                     .scale = (float)scale,
                     .buffer = buffer,
                     .grad = SIZE_MAX};
-    if (!t->name) abort();
+    if (!t->name) {
+        p->incomplete = true;
+        return 0;
+    }
     for (int i = 0; i < ndim; i++) {
         t->dim[i] = va_arg(dims, int);
         t->size *= (size_t)t->dim[i];
@@ -87,8 +94,15 @@ void mg_params_train(mg_params *p, bool (*wanted)(const char *name, void *ctx), 
     }
 }
 
+mg_status mg_params_check(const mg_params *p)
+{
+    MG_CHECK(!p->incomplete, MG_ERR_MEMORY, "cannot allocate the table of parameters");
+    return MG_OK;
+}
+
 mg_status mg_params_alloc(mg_params *p)
 {
+    MG_TRY(mg_params_check(p));
     p->data = mg_calloc(p->size, sizeof(float));
     MG_CHECK(p->data, MG_ERR_MEMORY, "cannot allocate %zu bytes of parameters",
              p->size * sizeof(float));

@@ -38,9 +38,11 @@ typedef struct {
     float *data;           // [size]; NULL until mg_params_alloc
     size_t size;           // floats in all, each tensor rounded up to 16
     size_t trainable_size; // floats in a gradient array
+    bool incomplete;       // memory ran out while tensors were added
 } mg_params;
 
-// Add a tensor and return its index. `ndim` sizes follow. Aborts on lack of memory (start-up).
+// Add a tensor and return its index. `ndim` sizes follow. Lack of memory is noted in the table, so
+// that models can be written down as plain lists, and fails mg_params_check and mg_params_alloc.
 int mg_params_add(mg_params *p, const char *name, mg_init init, double scale, int ndim, ...);
 // The same as a buffer.
 int mg_params_add_buffer(mg_params *p, const char *name, mg_init init, double scale, int ndim, ...);
@@ -53,7 +55,8 @@ double mg_xavier_bound(int64_t fan_in, int64_t fan_out); // sqrt(6 / (in + out))
 // Lays out the gradient index space anew.
 void mg_params_train(mg_params *p, bool (*wanted)(const char *name, void *ctx), void *ctx);
 
-mg_status mg_params_alloc(mg_params *p); // data zeroed
+mg_status mg_params_check(const mg_params *p); // MG_ERR_MEMORY if the table is incomplete
+mg_status mg_params_alloc(mg_params *p);       // data zeroed; checks first
 // Initial values from Philox purpose 8 with the full parameter name (pretraining.md 8.2, 8.3).
 void mg_params_init(mg_params *p, uint64_t seed);
 void mg_params_free(mg_params *p);

@@ -126,6 +126,11 @@ mg_status mg_pretrain_plan(const mg_pretrain_config *cfg, mg_pretrain_model **ou
         return MG_FAIL(MG_ERR_MEMORY, "cannot allocate a model");
     }
     build_table(m);
+    mg_status st = mg_params_check(&m->params);
+    if (st) {
+        mg_pretrain_close(&m);
+        return st;
+    }
     plan(&at, m);
     m->block_bytes = at.used;
     *out = m;

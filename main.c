@@ -31,6 +31,8 @@ static const mg_command commands[] = {
      "", mg_cmd_evaluate_options},
     {"predict", mg_cmd_predict, 0, "masks of a picture from clicks and boxes",
      "PICTURE", mg_cmd_predict_options},
+    {"text", mg_cmd_text, 0, "embed free texts with CLIP into a file that training reads",
+     "", mg_cmd_text_options},
     {"report", mg_cmd_report, 0, "tables, curves and pictures of runs: as text, and as one HTML page",
      "RUN...", mg_cmd_report_options},
     {"bench", mg_cmd_bench, MG_USES_MPI, "kernels and whole steps against the measured peak of this machine",

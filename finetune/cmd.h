@@ -16,4 +16,7 @@ int mg_cmd_report_options(mg_option_group *groups, int room);
 mg_status mg_cmd_predict(const mg_args *args);
 int mg_cmd_predict_options(mg_option_group *groups, int room);
 
+mg_status mg_cmd_text(const mg_args *args);
+int mg_cmd_text_options(mg_option_group *groups, int room);
+
 #endif

@@ -193,25 +193,39 @@ static mg_status add_line(mg_corpus *c, char *line, const mg_list *own, const pl
     return MG_OK;
 }
 
-mg_status mg_corpus_read(const char *path, const mg_list *own, mg_corpus *out)
+// Add the records of a file.
+static mg_status add_file(mg_corpus *c, const char *path, const mg_list *own)
 {
     place at = {path, 0};
     char *data = NULL;
     size_t bytes;
-    mg_status st;
+    int before = c->count;
 
-    *out = (mg_corpus){0};
     MG_TRY(mg_read_file(path, FILE_MOST, &data, &bytes));
-    st = strlen(data) == bytes ? MG_OK : MG_FAIL(MG_ERR_FORMAT, "'%s' contains a zero byte", path);
+    mg_status st =
+        strlen(data) == bytes ? MG_OK : MG_FAIL(MG_ERR_FORMAT, "'%s' contains a zero byte", path);
     for (char *rest = data, *line; !st && (line = strsep(&rest, "\n"));) {
         size_t n = strlen(line);
         if (n && line[n - 1] == '\r') line[n - 1] = 0;
         at.line++;
-        st = add_line(out, line, own, &at);
+        st = add_line(c, line, own, &at);
     }
-    if (!st && !out->count) st = MG_FAIL(MG_ERR_FORMAT, "'%s' has no texts", path);
+    if (!st && c->count == before) st = MG_FAIL(MG_ERR_FORMAT, "'%s' has no texts", path);
     mg_free(data);
     return st;
+}
+
+mg_status mg_corpus_read(const char *path, const mg_list *own, mg_corpus *out)
+{
+    *out = (mg_corpus){0};
+    return add_file(out, path, own);
+}
+
+mg_status mg_corpus_read_all(const mg_list *paths, const mg_list *own, mg_corpus *out)
+{
+    *out = (mg_corpus){0};
+    for (int i = 0; i < paths->count; i++) MG_TRY(add_file(out, paths->item[i], own));
+    return MG_OK;
 }
 
 void mg_corpus_free(mg_corpus *c)

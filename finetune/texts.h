@@ -31,6 +31,8 @@ typedef struct {
 // invalid UTF-8, a special token of CLIP within the text. Release with mg_corpus_free, also after a
 // failure.
 mg_status mg_corpus_read(const char *path, const mg_list *own, mg_corpus *out);
+// Several files as one corpus; a text may stand in one of them only.
+mg_status mg_corpus_read_all(const mg_list *paths, const mg_list *own, mg_corpus *out);
 void mg_corpus_free(mg_corpus *c);
 
 // The usual spelling of a target of the supported data sets: "arota" is "aorta", "tumor core" is

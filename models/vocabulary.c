@@ -124,6 +124,20 @@ static mg_status allocate(mg_vocabulary *v, int merges, size_t file_bytes)
 
 // --- merges -----------------------------------------------------------------------------------------
 
+// Merge number `rank`. False if its text is there already.
+static bool add_pair(mg_vocabulary *v, int rank, int a, int b)
+{
+    int id = MG_VOCAB_BASE + rank;
+    size_t left = v->from[a + 1] - v->from[a], right = v->from[b + 1] - v->from[b];
+    int64_t pair = (int64_t)a * v->size + b;
+
+    memcpy(v->text + v->from[id], v->text + v->from[a], left);
+    memcpy(v->text + v->from[id] + left, v->text + v->from[b], right);
+    if (!name_token(v, id, left + right)) return false;
+    v->by_pair[slot_of_pair(v, pair)] = (pair_slot){pair, id};
+    return true;
+}
+
 // One line, "LEFT RIGHT".
 static mg_status add_merge(mg_vocabulary *v, int rank, const char *line, size_t bytes,
                            const char *path)
@@ -137,14 +151,8 @@ static mg_status add_merge(mg_vocabulary *v, int rank, const char *line, size_t 
     int b = v->by_text[slot_of_text(v, space + 1, right)];
     MG_CHECK(a >= 0 && b >= 0, MG_ERR_FORMAT, "'%s' line %d: no line before makes '%.*s'", path,
              rank + 2, (int)(a < 0 ? left : right), a < 0 ? line : space + 1);
-    int id = MG_VOCAB_BASE + rank;
-    memcpy(v->text + v->from[id], line, left);
-    memcpy(v->text + v->from[id] + left, space + 1, right);
-    MG_CHECK(name_token(v, id, left + right), MG_ERR_FORMAT,
-             "'%s' line %d makes '%.*s' a second time", path, rank + 2, (int)(left + right),
-             v->text + v->from[id]);
-    int64_t pair = (int64_t)a * v->size + b;
-    v->by_pair[slot_of_pair(v, pair)] = (pair_slot){pair, id};
+    MG_CHECK(add_pair(v, rank, a, b), MG_ERR_FORMAT, "'%s' line %d makes '%.*s%.*s' a second time",
+             path, rank + 2, (int)left, line, (int)right, space + 1);
     return MG_OK;
 }
 
@@ -256,6 +264,30 @@ mg_status mg_vocabulary_open(const char *merges, const char *vocab_json, mg_voca
     if (!st) st = read_merges(v, data, bytes, merges);
     if (!st && vocab_json) st = check_json(v, vocab_json);
     mg_free(data);
+    if (st)
+        mg_vocabulary_close(&v);
+    else
+        *out = v;
+    return st;
+}
+
+mg_status mg_vocabulary_from_pairs(const int32_t *pairs, int merges, mg_vocabulary **out)
+{
+    mg_vocabulary *v = mg_calloc(1, sizeof *v);
+    size_t room = 0, *length = mg_alloc((MG_VOCAB_BASE + (size_t)merges) * sizeof *length);
+    mg_status st = MG_OK;
+
+    *out = NULL;
+    for (int i = 0; length && i < MG_VOCAB_BASE; i++) length[i] = SYMBOL_MOST;
+    for (int r = 0; length && r < merges; r++)
+        room += length[MG_VOCAB_BASE + r] = length[pairs[2 * r]] + length[pairs[2 * r + 1]];
+    if (!v || !length) st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate a vocabulary");
+    if (!st) st = allocate(v, merges, room);
+    if (!st) add_base(v);
+    for (int r = 0; r < merges && !st; r++)
+        if (!add_pair(v, r, pairs[2 * r], pairs[2 * r + 1]))
+            st = MG_FAIL(MG_ERR_USAGE, "merge %d makes a token a second time", r);
+    mg_free(length);
     if (st)
         mg_vocabulary_close(&v);
     else

@@ -15,6 +15,8 @@ typedef struct mg_vocabulary mg_vocabulary;
 // `vocab_json` may be NULL. Any number of merges will do. MG_ERR_FORMAT names the file and the line.
 // On failure *out is NULL.
 mg_status mg_vocabulary_open(const char *merges, const char *vocab_json, mg_vocabulary **out);
+// The merges in order of rank as pairs of tokens [merges, 2]; none gives the 512 base tokens.
+mg_status mg_vocabulary_from_pairs(const int32_t *pairs, int merges, mg_vocabulary **out);
 void mg_vocabulary_close(mg_vocabulary **v);
 
 int mg_vocabulary_size(const mg_vocabulary *v);

@@ -5,6 +5,7 @@
 #include "models/text_clean.h"
 #include "models/tokenizer.h"
 #include "models/unicode.h"
+#include "models/vocabulary_learn.h"
 #include "runtime/fsys.h"
 #include "runtime/json.h"
 #include "runtime/mem.h"
@@ -32,7 +33,9 @@ static void test_clean(void **state)
     clean_is("  The\u00A0LEFT \n Kidney ", "the left kidney");
     clean_is("patient\u2019s \u201Cmass\u201D", "patient's \"mass\"");
     clean_is("e\u0301dema o\uFB01 \uFF21\u3000b", "\u00E9dema ofi a b");
-    clean_is("a\a" "b\uFEFF", "ab");
+    clean_is("a\a"
+             "b\uFEFF",
+             "ab");
     clean_is("\u0130", "i\u0307");
     clean_is("\uAC00 \u1100\u1161", "\uAC00 \uAC00");
     // Entities: everywhere, twice and more; where there is markup, only after the repair.
@@ -184,6 +187,32 @@ static void test_json(void **state)
     mg_free(merges);
 }
 
+// Frequent words become single tokens, whatever the order of the texts.
+static void test_learn(void **state)
+{
+    (void)state;
+    const char *const text[] = {"the liver", "The liver, the spleen", "a kidney"};
+    const char *const turned[] = {text[2], text[1], text[0]};
+    mg_vocabulary *v, *w;
+    int32_t *ids;
+    int count;
+
+    OK(mg_vocabulary_learn(text, 3, 100, &v));
+    OK(mg_vocabulary_learn(turned, 3, 100, &w));
+    CHECK(mg_vocabulary_size(v) == mg_vocabulary_size(w));
+    OK(mg_tokenize(v, "the liver the", 13, &ids, &count));
+    CHECK(count == 3 && ids[0] == ids[2] && ids[0] >= 512 && ids[1] >= 512 && ids[1] != ids[0]);
+    mg_free(ids);
+    for (int a = 0; a < mg_vocabulary_size(v); a++)
+        for (int b = 0; b < mg_vocabulary_size(v); b++)
+            CHECK(mg_vocabulary_merged(v, a, b) == mg_vocabulary_merged(w, a, b));
+    mg_vocabulary_close(&v);
+    mg_vocabulary_close(&w);
+    OK(mg_vocabulary_learn(text, 3, 1, &v));
+    CHECK(mg_vocabulary_size(v) == 515);
+    mg_vocabulary_close(&v);
+}
+
 static int end(void **state)
 {
     (void)state;
@@ -195,7 +224,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clean),   cmocka_unit_test(test_utf8), cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_json),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_json), cmocka_unit_test(test_learn),
     };
     if (!check_folder(folder, "tokenizer")) return 1;
     return cmocka_run_group_tests(tests, NULL, end);

@@ -19,7 +19,7 @@ enum { MG_MAX_CLASSES = 16, MG_LABEL_IGNORE = 255, MG_MAX_CONTRASTS = 4 };
 // One picture or volume as found by scanning; no pixels yet.
 typedef struct {
     char *name;     // original path relative to the root: identity, order (natural) and messages
-    char *image;    // path relative to the root
+    char *image;    // path relative to the root, or the reader's own list of paths
     char *mask;     // the same, NULL if unlabelled (data sets with several masks use `extra`)
     char *patient;  // patient, lesion or case key; everything of one key stays on one side
     char *split;    // "train", "val", "test", or "" (then hash folds)

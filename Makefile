@@ -17,6 +17,7 @@ DEPS_BUILD := gcc make pkg-config libopenmpi-dev openmpi-bin libhdf5-dev libopen
               libutf8proc-dev
 DEPS_TEST  := libcmocka-dev
 DEPS_LINT  := clang-format cppcheck valgrind
+DEPS_SLURM := slurmctld slurmd slurm-client munge
 # Debian names its serial HDF5 hdf5-serial; elsewhere it is hdf5.
 HDF5       := $(or $(shell pkg-config --exists hdf5-serial 2>/dev/null && echo hdf5-serial),hdf5)
 PKGS       := $(HDF5) openblas yaml-0.1 libzstd libturbojpeg libpng zlib jansson libxxhash libutf8proc
@@ -40,7 +41,7 @@ GOLDEN_SRC := $(wildcard tests/golden*.c)
 GOLDEN     ?= tests/golden
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test medgraft check check-san check-long bench docs golden lint format install clean
+.PHONY: help deps demo test medgraft check check-san check-long check-slurm bench docs golden lint format install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | sort | awk -F'\t' '{printf "%-14s %s\n", $$1, $$2}'
@@ -96,9 +97,15 @@ check: $(TESTS:%=$(BUILD)/tests/%) $(BUILD)/medgraft ## unit tests, command-line
 bench: medgraft ## measure this machine; BENCH_PEERS=DIR: beside PyTorch scripts of the same steps
 	@jobs/bench.sh $(BUILD)/medgraft $(BENCH_PEERS)
 
-check-long: $(BUILD)/medgraft ## the same bits on 1 to 8 ranks, and after kills at random moments
+check-long: $(BUILD)/medgraft ## the same bits on 1 to 8 ranks and after kills at random moments; check-slurm
 	@tests/check_ranks.sh $(BUILD)
 	@tests/check_kill.sh $(BUILD)
+	@if [ $$(id -u) = 0 ]; then $(MAKE) --no-print-directory check-slurm; \
+	else echo "check-slurm is left out: it needs root"; fi
+
+check-slurm: $(BUILD)/medgraft ## the job scripts on a SLURM of this machine alone (as root)
+	@sh jobs/deps.sh "$(DEPS_SLURM)" ""
+	@tests/check_slurm.sh $(BUILD)
 
 docs: $(BUILD)/medgraft ## write docs/config.md from the option tables
 	@mkdir -p docs

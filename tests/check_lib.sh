@@ -2,7 +2,7 @@
 # a time limit, one line for each check, "N passed, N failed" and the exit code at the end.
 SOURCE=$(cd "$(dirname "$0")/.." && pwd)
 MEDGRAFT=$(cd "$1" && pwd)/medgraft
-WORK=$(mktemp -d)
+WORK=${WORK:-$(mktemp -d)}
 log=$WORK/log
 passed=0
 failed=0

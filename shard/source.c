@@ -103,10 +103,13 @@ mg_status mg_source_slices(const mg_reader *reader, int64_t sample, int z0, int 
     mg_status st = mg_reader_read(reader, sample, z0, slices, pixels, NULL);
     for (int k = 0; k < 3 && !st; k++) {
         int channel = item->volume ? item->volume->input[k] : k < item->channels ? k : 0;
+        if (channel < 0) { // an input without a contrast stays black
+            for (size_t i = 0; i < cells; i++) out[3 * i + k] = 0;
+            continue;
+        }
         ramp r = ramp_of(item, channel, window);
         for (size_t i = 0; i < cells; i++)
-            out[3 * i + k] =
-                channel < 0 ? 0 : climb(&r, value_at(pixels, item->type, channels * i + channel));
+            out[3 * i + k] = climb(&r, value_at(pixels, item->type, channels * i + channel));
     }
     mg_free(pixels);
     return st;

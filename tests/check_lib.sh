@@ -8,7 +8,6 @@ passed=0
 failed=0
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0} # the MPI library keeps what it allocates
 export TMPDIR=$WORK OMPI_MCA_btl_vader_backing_directory=$WORK # so that a killed run leaves nothing
 unset MG_FAULT
 cleanup() { rm -rf "$WORK"; }

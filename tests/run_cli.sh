@@ -10,6 +10,7 @@ MPIRUN="mpirun --oversubscribe --bind-to none -q"
 shift
 export SOURCE MEDGRAFT MPIRUN
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
+export OMP_WAIT_POLICY=passive
 passed=0
 failed=0
 

@@ -1,6 +1,8 @@
 // The option table of finetune, and its choices as enums.
 #include "finetune/finetune_config.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define AT(field) offsetof(mg_finetune_config, field)
@@ -10,6 +12,7 @@ const mg_option mg_finetune_options[] = {
     MG_SEG_ROWS(mg_finetune_config, model),
     {"model.init", MG_TEXT, AT(init), "", 0, 0, "start from a checkpoint or run folder: of pretrain (its encoder) or of finetune (the whole model)", NULL},
     MG_SOURCE_ROWS(mg_finetune_config, data, "train"),
+    {"data.window", MG_LIST, AT(window), "", 0, 0, "CT: the two values (HU) that become 0 and 255; empty: those stored with each volume", NULL},
     MG_TRAIN_ROWS(mg_finetune_config, train, "8", "20", "1e-4", "false", "0.999", "0.01", "0"),
     {"train.out", MG_TEXT, AT(out), "", 0, 0, "run folder", NULL},
     {"train.mode", MG_CHOICE, AT(mode), "msa", 0, 0, "what is trained: adapters and the decoder's second half; encoder and decoder; everything", "msa|medsam|full"},
@@ -26,6 +29,8 @@ const mg_option mg_finetune_options[] = {
     {"prompts.click_weight", MG_REAL, AT(click_weight), "1", 0, 1e6, "weight of click prompts in the mix", NULL},
     {"prompts.box_weight", MG_REAL, AT(box_weight), "0", 0, 1e6, "weight of box prompts in the mix", NULL},
     {"prompts.instances", MG_BOOL, AT(instances), "false", 0, 0, "a target is one connected component of a class instead of the whole class", NULL},
+    {"prompts.volume", MG_CHOICE, AT(volume), "stack", 0, 0, "volumes: clicks for the stack as a whole, or for every slice by itself", "stack|slice"},
+    {"prompts.carry", MG_BOOL, AT(carry), "true", 0, 0, "stack prompts: slices without a click are given the mask of their neighbour", NULL},
     {0},
 };
 // clang-format on
@@ -56,6 +61,24 @@ mg_box_mode mg_finetune_box_mode(const mg_finetune_config *c)
 bool mg_finetune_single_output(const mg_finetune_config *c)
 {
     return strcmp(c->output, "single") == 0;
+}
+
+mg_status mg_finetune_window(const mg_list *list, double out[2], const double **window)
+{
+    char *end[2] = {NULL, NULL};
+
+    *window = NULL;
+    if (list->count == 0) return MG_OK;
+    for (int i = 0; i < 2 && list->count == 2; i++) out[i] = strtod(list->item[i], &end[i]);
+    MG_CHECK(end[0] && !*end[0] && !*end[1] && isfinite(out[0]) && isfinite(out[1]) &&
+                     out[0]<out[1], MG_ERR_CONFIG,
+                            "data.window is '%s%s%s'%s, expected two rising numbers", list->item[0],
+                            list->count> 1
+                 ? ", "
+                 : "",
+             list->count > 1 ? list->item[1] : "", list->count > 2 ? " and more" : "");
+    *window = out;
+    return MG_OK;
 }
 
 mg_status mg_finetune_parse(const char *yaml, const char *name, mg_finetune_config *out)

@@ -25,6 +25,9 @@ typedef struct {
     int64_t max_corrective;
     double click_weight, box_weight;
     bool instances;
+    char *volume; // stack, slice
+    bool carry;
+    mg_list window; // data.window
 } mg_finetune_config;
 
 extern const mg_option mg_finetune_options[];
@@ -34,6 +37,8 @@ mg_train_mode mg_finetune_mode(const mg_finetune_config *c);
 mg_click_mode mg_finetune_click_mode(const mg_finetune_config *c);
 mg_start_profile mg_finetune_profile(const mg_finetune_config *c);
 mg_box_mode mg_finetune_box_mode(const mg_finetune_config *c);
+// data.window as two numbers in `out`; *window points there, or is NULL if none is set. MG_ERR_CONFIG.
+mg_status mg_finetune_window(const mg_list *list, double out[2], const double **window);
 bool mg_finetune_single_output(const mg_finetune_config *c); // slot 0 always
 
 // Parse a checkpoint's configuration text; `name` goes into messages. Release with mg_config_free

@@ -14,7 +14,8 @@ typedef struct {
     mg_list global; // blocks with global attention, numbers as texts
     int64_t prompt_dim, mask_in, decoder_depth, decoder_heads, decoder_mlp, decoder_down;
     int64_t multimask, iou_hidden;
-    bool encoder_adapters, decoder_adapters;
+    bool encoder_adapters, decoder_adapters, depth_branch;
+    int64_t slices;
     double adapter_ratio, adapter_scale;
 } mg_seg_config;
 
@@ -41,6 +42,8 @@ typedef struct {
     {"model.iou_hidden", MG_INT, MG_SEG_AT(type, member, iou_hidden), "256", 1, 65536, "hidden width of the head that predicts IoU", NULL}, \
     {"model.encoder_adapters", MG_BOOL, MG_SEG_AT(type, member, encoder_adapters), "true", 0, 0, "graft adapters into every encoder block (train.mode msa)", NULL}, \
     {"model.decoder_adapters", MG_BOOL, MG_SEG_AT(type, member, decoder_adapters), "true", 0, 0, "graft adapters into the decoder's first layer (train.mode msa)", NULL}, \
+    {"model.depth_branch", MG_BOOL, MG_SEG_AT(type, member, depth_branch), "false", 0, 0, "volumes: also attend over the slices of a stack, with an adapter of its own (needs model.encoder_adapters)", NULL}, \
+    {"model.slices", MG_INT, MG_SEG_AT(type, member, slices), "8", 1, 1024, "volumes: slices of a stack (D)", NULL}, \
     {"model.adapter_ratio", MG_REAL, MG_SEG_AT(type, member, adapter_ratio), "0.25", 0.001, 4, "hidden width of an adapter over its width", NULL}, \
     {"model.adapter_scale", MG_REAL, MG_SEG_AT(type, member, adapter_scale), "0.5", 0, 100, "scale s of the adapter beside an MLP", NULL}
 // clang-format on

@@ -43,17 +43,16 @@ static mg_status from_finetuned(mg_finetune_config *c, const char *yaml)
     mg_finetune_config other;
 
     MG_TRY(mg_finetune_parse(yaml, "configuration of model.init", &other));
-    char *size = c->model.size;
-    mg_list global = c->model.global;
-    bool adapters[2] = {c->model.encoder_adapters, c->model.decoder_adapters};
-    double ratio = c->model.adapter_ratio, scale = c->model.adapter_scale;
+    mg_seg_config own = c->model; // what is grafted in and how volumes are cut is not taken over
     c->model = other.model;
-    c->model.encoder_adapters = adapters[0];
-    c->model.decoder_adapters = adapters[1];
-    c->model.adapter_ratio = ratio;
-    c->model.adapter_scale = scale;
-    other.model.size = size; // freed below in place of the ones taken over
-    other.model.global = global;
+    c->model.encoder_adapters = own.encoder_adapters;
+    c->model.decoder_adapters = own.decoder_adapters;
+    c->model.adapter_ratio = own.adapter_ratio;
+    c->model.adapter_scale = own.adapter_scale;
+    c->model.depth_branch = own.depth_branch;
+    c->model.slices = own.slices;
+    other.model.size = own.size; // freed below in place of the ones taken over
+    other.model.global = own.global;
     mg_finetune_config_free(&other);
     return MG_OK;
 }
@@ -118,6 +117,7 @@ static mg_status encoder_config(const mg_finetune_config *c, mg_vit_config *v)
                          .rel_w = grid,
                          .neck = (int)m->prompt_dim,
                          .adapter = adapters ? (int)(m->adapter_ratio * (double)m->dim) : 0,
+                         .depth_branch = adapters && m->depth_branch,
                          .adapter_scale = (float)m->adapter_scale};
     MG_CHECK(m->image % m->patch == 0, MG_ERR_CONFIG,
              "model.image %lld is not a multiple of model.patch %lld", (long long)m->image,

@@ -11,6 +11,33 @@
 
 enum { STAGE_INSTANCE = 4091 }; // purpose 10: which component of the class is the target
 
+// Classes that an item can be asked for.
+static uint16_t classes_of(const mg_shard_item *item)
+{
+    return (uint16_t)(item->classes & ~item->unknown);
+}
+
+// List the items, number their slices, and find the size of the largest sample.
+static mg_status list_items(mg_seg_data *d, int64_t total, int slices)
+{
+    int64_t before = 0;
+    int deepest = 1;
+
+    d->index = mg_alloc((size_t)total * sizeof *d->index);
+    d->slice_number = mg_alloc((size_t)total * sizeof *d->slice_number);
+    MG_CHECK(d->index && d->slice_number, MG_ERR_MEMORY, "cannot allocate the list of samples");
+    for (int64_t i = 0; i < total; i++) {
+        const mg_shard_item *item = mg_reader_item(d->reader, i);
+        if (classes_of(item)) d->index[d->count++] = i;
+        if (item->volume || item->depth > 1) d->volumes = true;
+        if (item->depth > deepest) deepest = item->depth;
+        d->slice_number[i] = before;
+        before += item->depth;
+    }
+    d->slices = !d->volumes ? 1 : slices < deepest ? slices : deepest;
+    return MG_OK;
+}
+
 mg_status mg_seg_data_open(const mg_reader *reader, const mg_seg_model *model,
                            const mg_finetune_config *c, mg_seg_data *d)
 {
@@ -21,19 +48,20 @@ mg_status mg_seg_data_open(const mg_reader *reader, const mg_seg_model *model,
                        .seed = (uint64_t)c->train.seed,
                        .flip = c->flip,
                        .instances = c->instances};
-    d->index = mg_alloc((size_t)total * sizeof *d->index);
-    MG_CHECK(d->index, MG_ERR_MEMORY, "cannot allocate the list of samples");
-    for (int64_t i = 0; i < total; i++)
-        if (mg_reader_item(reader, i)->classes) d->index[d->count++] = i;
+    MG_TRY(mg_finetune_window(&c->window, d->window_values, &d->window));
+    MG_TRY(list_items(d, total, (int)c->model.slices));
     MG_CHECK(d->count > 0, MG_ERR_CONFIG,
              "none of the %lld items has a labelled target; were the sets packed with masks?",
              (long long)total);
+    MG_CHECK(d->volumes || !c->model.depth_branch, MG_ERR_CONFIG,
+             "model.depth_branch is true, but the sets hold pictures, expected volumes");
     return MG_OK;
 }
 
 void mg_seg_data_close(mg_seg_data *d)
 {
     mg_free(d->index);
+    mg_free(d->slice_number);
     memset(d, 0, sizeof *d);
 }
 
@@ -41,10 +69,10 @@ void mg_seg_data_close(mg_seg_data *d)
 static size_t place(mg_seg_sample *s, const mg_seg_data *d, void *slot)
 {
     mg_layout at = {.base = slot};
-    size_t cells = (size_t)d->model->cells * d->model->cells;
+    size_t n = (size_t)d->slices, cells = n * (size_t)d->model->cells * d->model->cells;
 
     mg_place_bytes(&at, sizeof *s);
-    s->image = mg_place(&at, 3 * (size_t)d->model->side * d->model->side);
+    s->image = mg_place(&at, n * 3 * (size_t)d->model->side * d->model->side);
     s->target = mg_place(&at, cells);
     s->mask = mg_place_bytes(&at, cells);
     s->valid = mg_place_bytes(&at, cells);
@@ -71,16 +99,19 @@ static void mirror(uint8_t *pixels, int height, int width, int channels)
     }
 }
 
-// Keep one component of the mask, drawn from the sample's stream.
-static mg_status keep_instance(uint8_t *mask, int height, int width, const mg_prompt_key *key)
+// Keep one component of the mask [slices, height, width], drawn from the sample's stream.
+static mg_status keep_instance(uint8_t *mask, int slices, int height, int width,
+                               const mg_prompt_key *key)
 {
-    size_t cells = (size_t)height * width;
+    size_t cells = (size_t)slices * height * width;
     int32_t *labels = mg_alloc(cells * sizeof *labels);
     int32_t *parent = mg_alloc((cells + 1) * sizeof *parent);
     mg_status st = MG_OK;
 
     if (!labels || !parent) st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate component labels");
-    int count = st ? 0 : mg_components(labels, mask, width, 1, height, width, 8, parent);
+    int count =
+        st ? 0
+           : mg_components(labels, mask, width, slices, height, width, slices > 1 ? 26 : 8, parent);
     if (count > 1) {
         mg_cursor draw = mg_prompt_draw(key, MG_RNG_CLICKS, STAGE_INSTANCE);
         int32_t chosen = 1 + (int32_t)mg_cursor_below(&draw, (uint32_t)count);
@@ -91,35 +122,97 @@ static mg_status keep_instance(uint8_t *mask, int height, int width, const mg_pr
     return st;
 }
 
-// Target, valid and ignored cells from the stored mask.
+// Target, valid and ignored cells of one slice from its mask.
+static void take_slice(const mg_seg_data *d, mg_seg_sample *s, int z, mg_sam_frame frame,
+                       const uint8_t *mask, const uint8_t *ignored)
+{
+    size_t cells = (size_t)d->model->cells * d->model->cells, at = z * cells;
+    float *target = s->target + at;
+    uint8_t *valid = s->valid + at, *ignore = s->ignore + at;
+
+    // Ignored cells first: the same sampling, its result goes to `ignore`.
+    mg_sam_target(target, valid, ignored, &d->model->sam.cfg, frame);
+    for (size_t i = 0; i < cells; i++) ignore[i] = !valid[i] || target[i] > 0;
+    mg_sam_target(target, valid, mask, &d->model->sam.cfg, frame);
+    for (size_t i = 0; i < cells; i++) {
+        valid[i] = !ignore[i];
+        s->mask[at + i] = target[i] > 0;
+        s->valid_cells += valid[i];
+    }
+}
+
 static mg_status make_target(const mg_seg_data *d, mg_seg_sample *s, mg_sam_frame frame, bool flip,
                              const mg_prompt_key *key)
 {
-    size_t pixels = (size_t)frame.height * frame.width;
-    size_t cells = (size_t)d->model->cells * d->model->cells;
-    uint8_t *mask = mg_alloc(2 * pixels), *ignore = mask + pixels;
+    size_t pixels = (size_t)frame.height * frame.width, all = (size_t)s->slices * pixels;
+    uint8_t *mask = mg_alloc(2 * all), *ignore = mask + all;
 
     MG_CHECK(mask, MG_ERR_MEMORY, "cannot allocate a mask");
-    mg_status st = mg_reader_mask(d->reader, s->sample, 0, 1, s->class_number, mask, ignore);
-    if (!st && d->instances) st = keep_instance(mask, frame.height, frame.width, key);
+    mg_status st =
+        mg_reader_mask(d->reader, s->sample, s->first, s->slices, s->class_number, mask, ignore);
+    if (!st && d->instances) st = keep_instance(mask, s->slices, frame.height, frame.width, key);
     if (!st) {
         if (flip) {
-            mirror(mask, frame.height, frame.width, 1);
-            mirror(ignore, frame.height, frame.width, 1);
+            mirror(mask, s->slices * frame.height, frame.width, 1);
+            mirror(ignore, s->slices * frame.height, frame.width, 1);
         }
-        // Ignored cells first: the same sampling, its result goes to `ignore`.
-        mg_sam_target(s->target, s->valid, ignore, &d->model->sam.cfg, frame);
-        for (size_t i = 0; i < cells; i++) s->ignore[i] = !s->valid[i] || s->target[i] > 0;
-        mg_sam_target(s->target, s->valid, mask, &d->model->sam.cfg, frame);
         s->valid_cells = 0;
-        for (size_t i = 0; i < cells; i++) {
-            s->valid[i] = !s->ignore[i];
-            s->mask[i] = s->target[i] > 0;
-            s->valid_cells += s->valid[i];
-        }
+        for (int z = 0; z < s->slices; z++)
+            take_slice(d, s, z, frame, mask + z * pixels, ignore + z * pixels);
     }
     mg_free(mask);
     return st;
+}
+
+// Classes that are found in the slices of a stack; those of its volume if there are none.
+static mg_status present_classes(const mg_seg_data *d, const mg_seg_sample *s, uint16_t *present)
+{
+    const mg_shard_item *item = mg_reader_item(d->reader, s->sample);
+    size_t cells = (size_t)s->slices * item->height * item->width;
+    uint16_t all = classes_of(item), found = 0;
+    uint8_t *mask = mg_alloc(cells);
+    mg_status st = MG_OK;
+
+    MG_CHECK(mask, MG_ERR_MEMORY, "cannot allocate a mask");
+    for (int c = 1; c <= MG_SHARD_CLASSES && !st; c++) {
+        if (!(all >> (c - 1) & 1)) continue;
+        st = mg_reader_mask(d->reader, s->sample, s->first, s->slices, c, mask, NULL);
+        if (!st && memchr(mask, 1, cells)) found |= (uint16_t)(1u << (c - 1));
+    }
+    mg_free(mask);
+    *present = found ? found : all;
+    return st;
+}
+
+// Which slices, and which class all of them are asked for.
+static mg_status choose(const mg_seg_data *d, mg_seg_sample *s, mg_prompt_key *key)
+{
+    const mg_shard_item *item = mg_reader_item(d->reader, s->sample);
+    uint16_t present = classes_of(item);
+
+    s->first = 0;
+    s->slices = 1;
+    if (d->volumes) {
+        s->first = mg_prompt_first_slice(key, item->depth, d->slices);
+        s->slices = item->depth < d->slices ? item->depth : d->slices;
+        MG_TRY(present_classes(d, s, &present));
+    }
+    key->target = (uint32_t)(s->class_number = mg_prompt_class(key, present));
+    return MG_OK;
+}
+
+// 8-bit pixels [slices, height, width, *channels]; mg_free.
+static mg_status read_pixels(const mg_seg_data *d, const mg_seg_sample *s, uint8_t **pixels,
+                             int *channels)
+{
+    const mg_shard_item *item = mg_reader_item(d->reader, s->sample);
+
+    *channels = item->channels;
+    if (!d->volumes) return mg_source_picture(d->reader, s->sample, pixels);
+    *channels = 3;
+    *pixels = mg_alloc((size_t)s->slices * item->height * item->width * 3);
+    MG_CHECK(*pixels, MG_ERR_MEMORY, "cannot allocate %d slices", s->slices);
+    return mg_source_slices(d->reader, s->sample, s->first, s->slices, d->window, *pixels);
 }
 
 mg_status mg_seg_produce(void *ctx, int64_t epoch, int64_t entry, void *slot)
@@ -127,19 +220,22 @@ mg_status mg_seg_produce(void *ctx, int64_t epoch, int64_t entry, void *slot)
     const mg_seg_data *d = ctx;
     mg_seg_sample *s = slot;
     uint8_t *pixels = NULL;
+    int channels;
 
     place(s, d, slot);
     s->sample = d->index[entry];
     const mg_shard_item *item = mg_reader_item(d->reader, s->sample);
     mg_prompt_key key = {d->seed, (uint32_t)epoch, (uint32_t)s->sample, 0};
-    key.target = (uint32_t)(s->class_number = mg_prompt_class(&key, item->classes));
+    MG_TRY(choose(d, s, &key));
     mg_stream flips = {d->seed, MG_RNG_FLIP, (uint32_t)epoch, (uint32_t)s->sample};
     bool flip = d->flip && mg_stream_word(&flips, 0) < 0x80000000u;
 
-    MG_TRY(mg_source_picture(d->reader, s->sample, &pixels));
-    if (flip) mirror(pixels, item->height, item->width, item->channels);
-    mg_status st = mg_frame_picture(s->image, d->model->side, pixels, item->height, item->width,
-                                    item->channels);
+    mg_status st = read_pixels(d, s, &pixels, &channels);
+    if (!st && flip) mirror(pixels, s->slices * item->height, item->width, channels);
+    size_t side = (size_t)d->model->side, one = (size_t)item->height * item->width * channels;
+    for (int z = 0; z < s->slices && !st; z++)
+        st = mg_frame_picture(s->image + z * 3 * side * side, d->model->side, pixels + z * one,
+                              item->height, item->width, channels);
     mg_free(pixels);
     if (st) return st;
     mg_sam_frame frame = {.height = item->height, .width = item->width};

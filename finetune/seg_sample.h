@@ -1,6 +1,6 @@
-// Training samples of stage two: a picture in the model frame and the mask of one target on the
-// logit grid (prompts-and-metrics.md 5.4, model.md 3 and 13.3), each a function of
-// (seed, epoch, sample).
+// Training samples of stage two: a picture, or a stack of slices of a volume, in the model frame and
+// the mask of one target on the logit grid (prompts-and-metrics.md 5.4, model.md 3 and 13.3), each a
+// function of (seed, epoch, sample). A volume gives one stack per epoch.
 #ifndef MG_FINETUNE_SEG_SAMPLE_H
 #define MG_FINETUNE_SEG_SAMPLE_H
 
@@ -12,11 +12,12 @@
 typedef struct {
     int64_t sample; // index in the reader
     int class_number;
+    int first, slices; // of the volume; 0, 1 for a picture
     int64_t valid_cells;
-    float *image;    // [3, S, S]
-    float *target;   // [cells, cells], 0 or 1
-    uint8_t *mask;   // the same as bytes
-    uint8_t *valid;  // [cells, cells], 0 in the padding and where the label is to be ignored
+    float *image;   // [slices, 3, S, S]
+    float *target;  // [slices, cells, cells], 0 or 1
+    uint8_t *mask;  // the same as bytes
+    uint8_t *valid; // [slices, cells, cells], 0 in the padding and where the label is to be ignored
     uint8_t *ignore; // 1 - valid
 } mg_seg_sample;
 
@@ -25,8 +26,13 @@ typedef struct {
     const mg_seg_model *model; // not owned; sizes only
     uint64_t seed;
     bool flip, instances;
-    int64_t *index; // samples with at least one class: their numbers in the reader
+    bool volumes; // samples are stacks
+    int slices;   // of the largest sample: 1, or D of volumes that are that deep
+    double window_values[2];
+    const double *window; // of CT, NULL: as stored
+    int64_t *index;       // samples with at least one class: their numbers in the reader
     int64_t count;
+    int64_t *slice_number; // [items of the reader] dataset-wide number of an item's first slice
 } mg_seg_data;
 
 // List the samples that can be trained on. MG_ERR_CONFIG if there is none.

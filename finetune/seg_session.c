@@ -9,38 +9,24 @@
 struct mg_seg_session {
     const mg_seg_model *m; // not owned
     mg_sam_frame frame;    // of the grid
-    mg_seg_prompt prompt;
     void *block;
     float *image; // [3, S, S]
     mg_vit_acts vit;
     float *vit_scratch;
-    char *pass_base;
-    float *sam_scratch;
-    float *logits; // [cells, cells] of the last chosen mask
-    float *full;   // logits on the grid, and scratch behind them; grows with the pictures
+    mg_seg_stack stack; // of one slice
+    float *full;        // logits on the grid, and scratch behind them; grows with the pictures
     size_t full_floats;
 };
-
-static mg_sam_shape largest_shape(const mg_seg_model *m)
-{
-    return (mg_sam_shape){
-        .B = 1, .sparse = MG_PROMPT_CLICKS_MAX + 3, .slots = {0, m->sam.T}, .masks = true};
-}
 
 static void place(mg_layout *at, mg_seg_session *s)
 {
     const mg_seg_model *m = s->m;
     int tokens = m->vit.gh * m->vit.gw;
-    mg_layout inner = {0};
-    mg_sam_pass pass;
 
     s->image = mg_place(at, 3 * (size_t)m->side * m->side);
     mg_vit_acts_layout(at, &s->vit, &m->vit, 1, tokens, MG_KEEP_NONE);
     s->vit_scratch = mg_place(at, mg_vit_scratch(&m->vit, 1, tokens));
-    mg_sam_pass_layout(&inner, &pass, &m->sam, largest_shape(m));
-    s->pass_base = mg_place_bytes(at, inner.used);
-    s->sam_scratch = mg_place(at, mg_sam_scratch(&m->sam, largest_shape(m)));
-    s->logits = mg_place(at, (size_t)m->cells * m->cells);
+    mg_seg_stack_place(at, &s->stack, m, 1, MG_PROMPT_CLICKS_MAX, false);
 }
 
 mg_status mg_seg_session_create(const mg_seg_model *model, mg_seg_session **out)
@@ -95,19 +81,20 @@ void mg_seg_session_grid(mg_seg_session *s, int height, int width)
 
 void mg_seg_session_reset(mg_seg_session *s)
 {
-    s->prompt.count = 0;
-    s->prompt.has_box = s->prompt.has_mask = false;
+    mg_seg_stack_reset(&s->stack, 1);
 }
 
 void mg_seg_session_click(mg_seg_session *s, mg_click click)
 {
-    mg_seg_prompt_add(&s->prompt, click);
+    mg_seg_prompt_add(&s->stack.prompt[0], click);
 }
 
 void mg_seg_session_box(mg_seg_session *s, const double box[4])
 {
-    memcpy(s->prompt.box, box, sizeof s->prompt.box);
-    s->prompt.has_box = true;
+    mg_seg_prompt *prompt = &s->stack.prompt[0];
+
+    memcpy(prompt->box, box, sizeof prompt->box);
+    prompt->has_box = true;
 }
 
 static mg_status reserve(mg_seg_session *s, size_t floats)
@@ -123,25 +110,17 @@ static mg_status reserve(mg_seg_session *s, size_t floats)
 
 mg_status mg_seg_session_decode(mg_seg_session *s, uint8_t *mask, float *logits, float *iou)
 {
-    const mg_seg_model *m = s->m;
-    size_t cells = (size_t)m->cells * m->cells;
+    const mg_sam_config *sam = &s->m->sam.cfg;
     size_t pixels = (size_t)s->frame.height * s->frame.width;
-    mg_sam_prompt prompt = mg_seg_prompt_for(&s->prompt, mg_seg_scale_picture(s->frame), s->logits);
-    mg_sam_slots slots = {0, 1};
-    mg_layout at = {.base = s->pass_base};
-    mg_sam_pass pass;
 
-    MG_TRY(reserve(s, pixels + mg_sam_postprocess_scratch(&m->sam.cfg, s->frame)));
-    if (!m->single_output)
-        slots = mg_sam_wanted(&m->sam, s->prompt.count, s->prompt.has_box, false, false);
-    mg_sam_pass_layout(&at, &pass, &m->sam, mg_sam_shape_of(&prompt, slots));
-    mg_sam_forward(&pass, &m->sam, &m->params, s->vit.out, m->code, &prompt, s->sam_scratch);
-    int best = mg_sam_best(pass.iou, slots.count);
-    memcpy(s->logits, pass.masks + (size_t)best * cells, cells * sizeof *s->logits);
-    s->prompt.has_mask = true;
-    if (iou) *iou = pass.iou[best];
+    MG_TRY(reserve(s, pixels + mg_sam_postprocess_scratch(sam, s->frame)));
+    s->stack.embedding = s->vit.out;
+    s->stack.scale = mg_seg_scale_picture(s->frame);
+    mg_seg_stack_plan(&s->stack, MG_PLAN_EACH);
+    mg_seg_stack_decode(&s->stack);
+    if (iou) *iou = s->stack.iou[0];
     float *full = logits ? logits : s->full;
-    mg_sam_postprocess(full, s->logits, &m->sam.cfg, s->frame, s->full + pixels);
+    mg_sam_postprocess(full, s->stack.logits, sam, s->frame, s->full + pixels);
     for (size_t i = 0; i < pixels; i++) mask[i] = full[i] > 0;
     return MG_OK;
 }

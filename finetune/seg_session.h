@@ -4,7 +4,7 @@
 #define MG_FINETUNE_SEG_SESSION_H
 
 #include "finetune/seg_model.h"
-#include "finetune/seg_prompt.h"
+#include "finetune/seg_stack.h"
 
 typedef struct mg_seg_session mg_seg_session;
 

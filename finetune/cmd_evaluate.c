@@ -18,7 +18,8 @@
 typedef struct {
     mg_source_config data;
     char *model, *out, *method, *click_rule, *empty;
-    mg_list clicks;
+    mg_list clicks, window, volume;
+    mg_json *regions;
     bool box, noc, other_object, one_class;
     double tolerance;
     int64_t pictures, seed, replicates;
@@ -29,12 +30,15 @@ typedef struct {
 // clang-format off
 static const mg_option options[] = {
     MG_SOURCE_ROWS(settings, data, "test"),
+    {"data.window", MG_LIST, AT(window), "", 0, 0, "CT: the two values (HU) that become 0 and 255; empty: as the model was trained", NULL},
     {"evaluate.model", MG_TEXT, AT(model), "", 0, 0, "checkpoint or run folder of finetune", NULL},
     {"evaluate.out", MG_TEXT, AT(out), "", 0, 0, "folder for cases.csv, summary.json and pictures", NULL},
     {"evaluate.method", MG_TEXT, AT(method), "", 0, 0, "name of the method in tables", NULL},
     {"evaluate.clicks", MG_LIST, AT(clicks), "1,3,10", 0, 0, "numbers of clicks to score, at most 20", NULL},
     {"evaluate.click_rule", MG_CHOICE, AT(click_rule), "edt", 0, 0, "edt: deepest wrong cell; component: deepest cell of the largest wrong component", "edt|component"},
     {"evaluate.box", MG_BOOL, AT(box), "false", 0, 0, "also score the tight box", NULL},
+    {"evaluate.volume", MG_LIST, AT(volume), "stack", 0, 0, "volumes: what clicks are counted for: stack (one click for its worst slice), slice (every slice by itself; slices without the target are empty by rule), volume (as stack, by distances in 3-D); several may be named", NULL},
+    {"evaluate.regions", MG_TREE, AT(regions), "", 0, 0, "targets made of several classes, by number or name, instead of the classes: {WT: [1, 2, 3], TC: [1, 3], ET: [3]}", NULL},
     {"evaluate.noc", MG_BOOL, AT(noc), "false", 0, 0, "run 20 clicks on every target: curves, and clicks until an IoU of 80, 85, 90 %", NULL},
     {"evaluate.other_object", MG_BOOL, AT(other_object), "false", 0, 0, "also click into another class and score against this one", NULL},
     {"evaluate.one_class", MG_BOOL, AT(one_class), "false", 0, 0, "all classes are targets of one kind (numbered objects): score them as one class", NULL},
@@ -68,16 +72,8 @@ typedef struct {
     int64_t every;    // of the cases, one in `every` gets a picture
 } evaluation;
 
-static mg_status parse_plan(const settings *s, mg_eval_plan *p)
+static mg_status parse_clicks(const settings *s, mg_eval_plan *p)
 {
-    *p = (mg_eval_plan){.box = s->box,
-                        .other_object = s->other_object,
-                        .curve = s->noc,
-                        .components = strcmp(s->click_rule, "component") == 0,
-                        .empty_is_one = strcmp(s->empty, "one") == 0,
-                        .tolerance = {s->tolerance},
-                        .tolerances = 1,
-                        .threads = 1};
     for (int i = 0; i < s->clicks.count; i++) {
         char *end;
         long k = strtol(s->clicks.item[i], &end, 10);
@@ -90,6 +86,85 @@ static mg_status parse_plan(const settings *s, mg_eval_plan *p)
     return MG_OK;
 }
 
+static mg_status parse_forms(const settings *s, mg_eval_plan *p)
+{
+    for (int i = 0; i < s->volume.count; i++) {
+        int form = 0;
+        while (form < MG_EVAL_FORMS && strcmp(s->volume.item[i], mg_eval_form_name[form])) form++;
+        MG_CHECK(form < MG_EVAL_FORMS, MG_ERR_CONFIG,
+                 "evaluate.volume holds '%s', expected stack, slice or volume", s->volume.item[i]);
+        p->form[form] = true;
+    }
+    return MG_OK;
+}
+
+static mg_status parse_plan(const settings *s, mg_eval_plan *p)
+{
+    *p = (mg_eval_plan){.box = s->box,
+                        .other_object = s->other_object,
+                        .curve = s->noc,
+                        .components = strcmp(s->click_rule, "component") == 0,
+                        .empty_is_one = strcmp(s->empty, "one") == 0,
+                        .tolerance = {s->tolerance},
+                        .tolerances = 1,
+                        .threads = 1};
+    MG_TRY(parse_clicks(s, p));
+    return parse_forms(s, p);
+}
+
+// A class by number or name; 0 if the sets do not have it.
+static int class_of(const mg_reader *reader, const mg_json *value)
+{
+    const char *name = mg_json_text(value);
+    int count = mg_reader_classes(reader);
+
+    if (!name) {
+        int64_t number = mg_json_int(value, 0);
+        return number >= 1 && number <= count ? (int)number : 0;
+    }
+    for (int c = 1; c <= count; c++)
+        if (strcmp(mg_reader_class_name(reader, c), name) == 0) return c;
+    return 0;
+}
+
+static mg_status parse_regions(const mg_json *tree, const mg_reader *reader, mg_eval_plan *p)
+{
+    MG_CHECK(!tree || mg_json_is_object(tree), MG_ERR_CONFIG,
+             "evaluate.regions is no mapping, expected {NAME: [class, ...]}");
+    MG_CHECK(mg_json_size(tree) <= MG_EVAL_MAX_REGIONS, MG_ERR_CONFIG,
+             "evaluate.regions has %zu entries, expected at most %d", mg_json_size(tree),
+             MG_EVAL_MAX_REGIONS);
+    for (size_t i = 0; i < mg_json_size(tree); i++) {
+        mg_eval_region *r = &p->region[p->regions++];
+        const mg_json *list;
+        const char *name = mg_json_member(tree, i, &list);
+        snprintf(r->name, sizeof r->name, "%s", name);
+        MG_CHECK(mg_json_is_array(list) && mg_json_size(list) > 0, MG_ERR_CONFIG,
+                 "evaluate.regions: '%s' is no list of classes", name);
+        for (size_t k = 0; k < mg_json_size(list); k++) {
+            int c = class_of(reader, mg_json_at(list, k));
+            MG_CHECK(c, MG_ERR_CONFIG,
+                     "evaluate.regions: entry %zu of '%s' is no class of the sets, expected a "
+                     "number from 1 to %d or a name",
+                     k + 1, name, mg_reader_classes(reader));
+            r->classes |= (uint16_t)(1u << (c - 1));
+        }
+    }
+    return MG_OK;
+}
+
+// What depends on the model and on the sets.
+static mg_status complete_plan(const evaluation *e, const mg_finetune_config *trained,
+                               double window[2], mg_eval_plan *p)
+{
+    const mg_list *given = e->s->window.count ? &e->s->window : &trained->window;
+
+    p->slices = (int)trained->model.slices;
+    p->carry = trained->carry;
+    MG_TRY(mg_finetune_window(given, window, &p->window));
+    return parse_regions(e->s->regions, e->reader, p);
+}
+
 // --- one target -------------------------------------------------------------------------------------
 
 static mg_status keep_rows(evaluation *e, const mg_eval_target *t, const char *id)
@@ -98,9 +173,8 @@ static mg_status keep_rows(evaluation *e, const mg_eval_target *t, const char *i
 
     for (int i = 0; i < t->rows; i++) {
         mg_score row = {.set = item->set, .protocol = t->row[i].protocol, .id = id};
-        row.class_number = e->s->one_class ? 1 : t->class_number;
-        row.class_name =
-            e->s->one_class ? "target" : mg_reader_class_name(e->reader, t->class_number);
+        row.class_number = e->s->one_class ? 1 : t->number;
+        row.class_name = e->s->one_class ? "target" : t->name;
         row.clicks = t->row[i].clicks;
         mg_score_take(&row, &t->row[i].metric, 0);
         if (i == t->rows - 1 && t->curve) { // the curve belongs to the longest click protocol
@@ -115,11 +189,10 @@ static mg_status keep_rows(evaluation *e, const mg_eval_target *t, const char *i
 
 static mg_status keep_picture(evaluation *e, const mg_eval_target *t)
 {
-    const mg_shard_item *item = mg_reader_item(e->reader, t->sample);
-    mg_overlay overlay = {.pixels = mg_evaluator_picture(e->evaluator),
-                          .height = item->height,
-                          .width = item->width,
-                          .channels = item->channels,
+    mg_overlay overlay = {.pixels = t->picture,
+                          .height = t->picture_height,
+                          .width = t->picture_width,
+                          .channels = t->channels,
                           .gt = t->gt,
                           .pred = t->mask,
                           .grid_height = t->height,
@@ -128,8 +201,7 @@ static mg_status keep_picture(evaluation *e, const mg_eval_target *t)
                           .clicks = t->click_count};
     char name[96];
 
-    snprintf(name, sizeof name, "case-%06lld-class-%02d.png", (long long)t->sample,
-             t->class_number);
+    snprintf(name, sizeof name, "case-%06lld-class-%02d.png", (long long)t->sample, t->number);
     char *path = mg_run_picture(e->run, name);
     MG_CHECK(path, MG_ERR_MEMORY, "cannot allocate a path");
     mg_status st = mg_overlay_write(path, &overlay, 384);
@@ -141,9 +213,7 @@ static mg_status take_target(void *ctx, const mg_eval_target *t)
 {
     evaluation *e = ctx;
     const char *name = mg_reader_item(e->reader, t->sample)->name;
-    char *id = e->s->one_class
-                   ? mg_sprintf("%s#%s", name, mg_reader_class_name(e->reader, t->class_number))
-                   : mg_strdup(name);
+    char *id = e->s->one_class ? mg_sprintf("%s#%s", name, t->name) : mg_strdup(name);
 
     MG_CHECK(id, MG_ERR_MEMORY, "cannot allocate a name");
     mg_status st = keep_rows(e, t, id);
@@ -229,10 +299,12 @@ static mg_status evaluate(evaluation *e, const char *yaml)
 {
     mg_finetune_config trained = {0};
     mg_eval_plan plan;
+    double window[2];
 
     MG_TRY(mg_comm_agree(e->world, parse_plan(e->s, &plan)));
     mg_status st = mg_seg_model_open(e->world, e->s->model, &trained, &e->model);
     if (!st) st = mg_source_open(e->world, &e->s->data, &e->reader);
+    if (!st) st = mg_comm_agree(e->world, complete_plan(e, &trained, window, &plan));
     if (!st) st = mg_run_open(e->world, e->s->out, "evaluate", yaml, free_keys, &e->run);
     if (!st)
         st = mg_comm_agree(e->world,

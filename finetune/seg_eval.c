@@ -1,10 +1,12 @@
 // Targets of a case, protocol by protocol.
 #include "finetune/seg_eval.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "finetune/volume_eval.h"
 #include "runtime/mem.h"
 #include "shard/source.h"
 
@@ -14,12 +16,73 @@ struct mg_evaluator {
     mg_eval_plan plan;
     mg_seg_session *session;
     mg_clicker *clicker;
-    uint8_t *picture; // of the last case
+    mg_volume_evaluator *volumes; // made when the first one is met
+    uint8_t *picture;             // of the last case
     // masks of the case, [height, width] of its original grid
     uint8_t *gt, *other, *ignore, *pred;
     int height, width;
     double spacing[3];
 };
+
+const char *const mg_eval_form_name[MG_EVAL_FORMS] = {"stack", "slice", "volume"};
+
+// --- targets ----------------------------------------------------------------------------------------
+
+uint16_t mg_eval_goal(const mg_eval_plan *p, const mg_reader *reader, int k, const char **name)
+{
+    if (k > (p->regions ? p->regions : mg_reader_classes(reader))) return 0;
+    *name = p->regions ? p->region[k - 1].name : mg_reader_class_name(reader, k);
+    return p->regions ? p->region[k - 1].classes : (uint16_t)(1u << (k - 1));
+}
+
+bool mg_eval_asked(const mg_shard_item *item, uint16_t classes)
+{
+    return (item->classes & classes) && !(item->unknown & classes);
+}
+
+mg_status mg_eval_mask(const mg_reader *reader, int64_t sample, uint16_t classes, bool original,
+                       uint8_t *mask, uint8_t *ignore, uint8_t *room)
+{
+    const mg_shard_item *item = mg_reader_item(reader, sample);
+    size_t cells = original ? (size_t)item->full_depth * item->full_height * item->full_width
+                            : (size_t)item->depth * item->height * item->width;
+    bool first = true;
+
+    for (int c = 1; c <= MG_SHARD_CLASSES; c++) {
+        if (!(classes >> (c - 1) & 1)) continue;
+        uint8_t *to = first ? mask : room;
+        if (original)
+            MG_TRY(mg_reader_full_mask(reader, sample, c, to, ignore));
+        else
+            MG_TRY(mg_reader_mask(reader, sample, 0, item->depth, c, to, ignore));
+        for (size_t i = 0; !first && i < cells; i++) mask[i] |= room[i];
+        first = false;
+    }
+    return MG_OK;
+}
+
+mg_status mg_eval_add_row(const mg_eval_plan *p, mg_eval_target *t, const char *protocol,
+                          int clicks, const mg_target *target, const double spacing[3])
+{
+    mg_eval_row *row = &t->row[t->rows++];
+
+    assert(t->rows <= MG_EVAL_MAX_ROWS);
+    snprintf(row->protocol, sizeof row->protocol, "%s", protocol);
+    row->clicks = clicks;
+    MG_TRY(mg_metric_measure(target, target->depth > 1 ? 3 : 2, spacing, p->tolerance,
+                             p->tolerances, p->threads, &row->metric));
+    if (p->empty_is_one) mg_metric_empty_is_one(&row->metric, p->tolerances);
+    return MG_OK;
+}
+
+bool mg_eval_wants(const mg_eval_plan *p, int k)
+{
+    for (int i = 0; i < p->click_protocols; i++)
+        if (p->clicks[i] == k) return true;
+    return false;
+}
+
+// --- evaluator --------------------------------------------------------------------------------------
 
 mg_status mg_evaluator_create(const mg_seg_model *model, const mg_reader *reader,
                               const mg_eval_plan *plan, mg_evaluator **out)
@@ -46,15 +109,11 @@ void mg_evaluator_destroy(mg_evaluator **evaluator)
     if (!e) return;
     mg_seg_session_destroy(&e->session);
     mg_clicker_destroy(&e->clicker);
+    mg_volume_evaluator_destroy(&e->volumes);
     mg_free(e->picture);
     mg_free(e->gt);
     mg_free(e);
     *evaluator = NULL;
-}
-
-const uint8_t *mg_evaluator_picture(const mg_evaluator *e)
-{
-    return e->picture;
 }
 
 // --- the case ---------------------------------------------------------------------------------------
@@ -106,14 +165,7 @@ static mg_target target_of(const mg_evaluator *e, const uint8_t *pred)
 static mg_status add_row(mg_evaluator *e, mg_eval_target *t, const char *protocol, int clicks)
 {
     mg_target target = target_of(e, e->pred);
-    mg_eval_row *row = &t->row[t->rows++];
-
-    snprintf(row->protocol, sizeof row->protocol, "%s", protocol);
-    row->clicks = clicks;
-    MG_TRY(mg_metric_measure(&target, 2, e->spacing, e->plan.tolerance, e->plan.tolerances,
-                             e->plan.threads, &row->metric));
-    if (e->plan.empty_is_one) mg_metric_empty_is_one(&row->metric, e->plan.tolerances);
-    return MG_OK;
+    return mg_eval_add_row(&e->plan, t, protocol, clicks, &target, e->spacing);
 }
 
 static mg_click next_click(mg_evaluator *e, const mg_eval_target *t)
@@ -122,13 +174,6 @@ static mg_click next_click(mg_evaluator *e, const mg_eval_target *t)
     if (e->plan.components)
         return mg_click_component(e->clicker, &target, 0, t->click, t->click_count);
     return mg_click_edt(e->clicker, &target, 0, t->click, t->click_count);
-}
-
-static bool is_wanted(const mg_eval_plan *p, int k)
-{
-    for (int i = 0; i < p->click_protocols; i++)
-        if (p->clicks[i] == k) return true;
-    return false;
 }
 
 // k = 1, 2, ...: a click, a pass; a row where k is asked for. Where no click is possible the last
@@ -158,7 +203,7 @@ static mg_status run_clicks(mg_evaluator *e, mg_eval_target *t)
         mg_metric_overlap(&target, &overlap);
         t->dice_after[k - 1] = stopped ? NAN : overlap.dice;
         t->iou_after[k - 1] = stopped ? NAN : overlap.iou;
-        if (!is_wanted(p, k)) continue;
+        if (!mg_eval_wants(p, k)) continue;
         snprintf(name, sizeof name, k == 1 ? "%d click" : "%d clicks", k);
         MG_TRY(add_row(e, t, name, t->click_count));
     }
@@ -178,13 +223,15 @@ static mg_status run_box(mg_evaluator *e, mg_eval_target *t)
     return add_row(e, t, "box", 0);
 }
 
-// Click into the next other class of the picture, score against this one.
+// Click into the next other class of the picture, score against this target.
 static mg_status run_other_object(mg_evaluator *e, mg_eval_target *t, uint16_t classes)
 {
-    uint16_t others = (uint16_t)(classes & ~(1u << (t->class_number - 1)));
-    int c = t->class_number;
+    const mg_shard_item *item = mg_reader_item(e->reader, t->sample);
+    uint16_t others = (uint16_t)(item->classes & ~item->unknown & ~classes);
+    int c = 1;
 
     if (!others) return MG_OK;
+    while (!(classes >> (c - 1) & 1)) c++; // its first class
     do c = c % MG_SHARD_CLASSES + 1;
     while (!(others >> (c - 1) & 1));
     MG_TRY(mg_reader_full_mask(e->reader, t->sample, c, e->other, NULL));
@@ -197,17 +244,18 @@ static mg_status run_other_object(mg_evaluator *e, mg_eval_target *t, uint16_t c
     return add_row(e, t, "other object", 1);
 }
 
-mg_status mg_evaluator_run(mg_evaluator *e, int64_t sample,
-                           mg_status (*done)(void *ctx, const mg_eval_target *target), void *ctx)
+static mg_status run_picture(mg_evaluator *e, int64_t sample,
+                             mg_status (*done)(void *ctx, const mg_eval_target *target), void *ctx)
 {
-    uint16_t classes = mg_reader_item(e->reader, sample)->classes;
+    const mg_shard_item *item = mg_reader_item(e->reader, sample);
+    uint16_t classes;
+    const char *name;
 
-    if (!classes) return MG_OK;
     MG_TRY(open_case(e, sample));
-    for (int c = 1; c <= MG_SHARD_CLASSES; c++) {
-        if (!(classes >> (c - 1) & 1)) continue;
-        mg_eval_target t = {.sample = sample, .class_number = c};
-        MG_TRY(mg_reader_full_mask(e->reader, sample, c, e->gt, e->ignore));
+    for (int k = 1; (classes = mg_eval_goal(&e->plan, e->reader, k, &name)); k++) {
+        if (!mg_eval_asked(item, classes)) continue;
+        mg_eval_target t = {.sample = sample, .number = k, .name = name};
+        MG_TRY(mg_eval_mask(e->reader, sample, classes, true, e->gt, e->ignore, e->other));
         if (e->plan.other_object) MG_TRY(run_other_object(e, &t, classes));
         if (e->plan.box) MG_TRY(run_box(e, &t));
         MG_TRY(run_clicks(e, &t));
@@ -215,7 +263,22 @@ mg_status mg_evaluator_run(mg_evaluator *e, int64_t sample,
         t.mask = e->pred;
         t.height = e->height;
         t.width = e->width;
+        t.picture = e->picture;
+        t.picture_height = item->height;
+        t.picture_width = item->width;
+        t.channels = item->channels;
         MG_TRY(done(ctx, &t));
     }
     return MG_OK;
+}
+
+mg_status mg_evaluator_run(mg_evaluator *e, int64_t sample,
+                           mg_status (*done)(void *ctx, const mg_eval_target *target), void *ctx)
+{
+    const mg_shard_item *item = mg_reader_item(e->reader, sample);
+
+    if (!item->classes) return MG_OK;
+    if (!item->volume && item->depth == 1) return run_picture(e, sample, done, ctx);
+    if (!e->volumes) MG_TRY(mg_volume_evaluator_create(e->model, e->reader, &e->plan, &e->volumes));
+    return mg_volume_evaluator_run(e->volumes, sample, done, ctx);
 }

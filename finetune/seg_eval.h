@@ -6,7 +6,18 @@
 #include "finetune/seg_session.h"
 #include "shard/shard.h"
 
-enum { MG_EVAL_MAX_CLICKS = 20, MG_EVAL_MAX_ROWS = 24 };
+enum { MG_EVAL_MAX_CLICKS = 20, MG_EVAL_MAX_ROWS = 72, MG_EVAL_MAX_REGIONS = 16 };
+
+// Classes taken together as one target: {"WT", classes 1, 2, 3}.
+typedef struct {
+    char name[48];
+    uint16_t classes; // bit c - 1
+} mg_eval_region;
+
+// How the clicks of a volume are found and counted (4.3).
+typedef enum { MG_EVAL_STACK, MG_EVAL_SLICE, MG_EVAL_VOLUME } mg_eval_form;
+enum { MG_EVAL_FORMS = 3 };
+extern const char *const mg_eval_form_name[MG_EVAL_FORMS]; // "stack", "slice", "volume"
 
 // What is asked of each target.
 typedef struct {
@@ -21,28 +32,55 @@ typedef struct {
     double tolerance[MG_MAX_TOLERANCES];
     int tolerances;
     int threads;
+    mg_eval_region region[MG_EVAL_MAX_REGIONS]; // the targets, instead of the classes
+    int regions;
+    // volumes
+    bool form[MG_EVAL_FORMS]; // protocols to run
+    int slices;               // D
+    bool carry;               // masks go from slice to slice
+    const double *window;     // of CT, NULL: as stored; not owned
 } mg_eval_plan;
 
 // One protocol of one target.
 typedef struct {
-    char protocol[24]; // "1 click", "3 clicks", "box", "other object"
+    char protocol[48]; // "1 click", "3 clicks", "box", "other object", "1 click/stack (D=8)"
     int clicks;        // clicks that were made
     mg_metric metric;
 } mg_eval_row;
 
 typedef struct {
     int64_t sample;
-    int class_number;
+    int number; // of the class or region
+    const char *name;
     int rows;
     mg_eval_row row[MG_EVAL_MAX_ROWS];
     double dice_after[MG_EVAL_MAX_CLICKS],
         iou_after[MG_EVAL_MAX_CLICKS]; // NaN behind an early stop
     int curve;                         // entries of the two
-    const uint8_t *gt, *mask;          // [height, width] reference, and result of the last row
+    // For a picture of the result; of a volume the slice with the largest target.
+    const uint8_t *gt, *mask; // [height, width] reference, and result of the last row
     int height, width;
+    const uint8_t *picture; // [picture_height, picture_width, channels]
+    int picture_height, picture_width, channels;
     mg_click click[MG_EVAL_MAX_CLICKS]; // of the longest protocol
     int click_count;
 } mg_eval_target;
+
+// --- shared by pictures and volumes -----------------------------------------------------------------
+
+// Target k = 1, 2, ... of a plan: the classes it is made of, and its name. 0 behind the last.
+uint16_t mg_eval_goal(const mg_eval_plan *plan, const mg_reader *reader, int k, const char **name);
+// May it be asked of this item: some of its classes are there, and all of them were labelled.
+bool mg_eval_asked(const mg_shard_item *item, uint16_t classes);
+// Its mask: on the original grid, or on the stored one. `room` as large as the mask.
+mg_status mg_eval_mask(const mg_reader *reader, int64_t sample, uint16_t classes, bool original,
+                       uint8_t *mask, uint8_t *ignore, uint8_t *room);
+// Measure a mask and append a row.
+mg_status mg_eval_add_row(const mg_eval_plan *plan, mg_eval_target *t, const char *protocol,
+                          int clicks, const mg_target *target, const double spacing[3]);
+bool mg_eval_wants(const mg_eval_plan *plan, int clicks);
+
+// --- a case -----------------------------------------------------------------------------------------
 
 typedef struct mg_evaluator mg_evaluator;
 
@@ -51,12 +89,9 @@ mg_status mg_evaluator_create(const mg_seg_model *model, const mg_reader *reader
                               const mg_eval_plan *plan, mg_evaluator **out);
 void mg_evaluator_destroy(mg_evaluator **evaluator);
 
-// Encode the picture and score every class present in it, on its original grid; `done` gets each
-// target (borrowed until it returns).
+// Encode the case and score every target present in it, on its original grid; `done` gets each target
+// (borrowed until it returns).
 mg_status mg_evaluator_run(mg_evaluator *e, int64_t sample,
                            mg_status (*done)(void *ctx, const mg_eval_target *target), void *ctx);
-
-// The stored picture of the last run, [height, width, channels] of the item; for overlays.
-const uint8_t *mg_evaluator_picture(const mg_evaluator *e);
 
 #endif

@@ -49,12 +49,20 @@ static bool is_prompted(const mg_seg_stack *s, int z)
     return s->prompt[z].count > 0 || s->prompt[z].has_box;
 }
 
-static void plan_alone(mg_seg_stack *s, bool prompted_only)
+void mg_seg_stack_only(mg_seg_stack *s, const int *slices, int count)
 {
-    s->count = 0;
+    s->count = count;
+    for (int i = 0; i < count; i++) {
+        s->order[i] = slices[i];
+        s->from[slices[i]] = MG_FROM_ITSELF;
+    }
+}
+
+static void plan_each(mg_seg_stack *s)
+{
+    s->count = s->slices;
     for (int z = 0; z < s->slices; z++) {
-        if (prompted_only && !is_prompted(s, z)) continue;
-        s->order[s->count++] = z;
+        s->order[z] = z;
         s->from[z] = MG_FROM_ITSELF;
     }
 }
@@ -86,8 +94,8 @@ static void plan_outward(mg_seg_stack *s, bool carry)
 
 void mg_seg_stack_plan(mg_seg_stack *s, mg_stack_plan plan)
 {
-    if (plan == MG_PLAN_EACH || plan == MG_PLAN_PROMPTED)
-        plan_alone(s, plan == MG_PLAN_PROMPTED);
+    if (plan == MG_PLAN_EACH)
+        plan_each(s);
     else
         plan_outward(s, plan == MG_PLAN_CARRY);
 }
@@ -122,4 +130,18 @@ static void decode_slice(mg_seg_stack *s, int z)
 void mg_seg_stack_decode(mg_seg_stack *s)
 {
     for (int i = 0; i < s->count; i++) decode_slice(s, s->order[i]);
+}
+
+// --- stacks of a case -------------------------------------------------------------------------------
+
+int mg_stack_count(int depth, int D)
+{
+    int step = (D + 1) / 2;
+    return depth <= D ? 1 : (depth - D + step - 1) / step + 1;
+}
+
+int mg_stack_first(int depth, int D, int i)
+{
+    int first = i * ((D + 1) / 2), last = depth > D ? depth - D : 0;
+    return first < last ? first : last;
 }

@@ -40,13 +40,19 @@ void mg_seg_stack_reset(mg_seg_stack *s, int slices);
 
 typedef enum {
     MG_PLAN_EACH,     // every slice by itself, with its own logits of the pass before
-    MG_PLAN_PROMPTED, // the same for slices with a click or a box; the others are not decoded
     MG_PLAN_CARRY,    // slices with a click or a box, then outward with the neighbour's logits
     MG_PLAN_NO_CARRY, // the same order, without those logits
 } mg_stack_plan;
 void mg_seg_stack_plan(mg_seg_stack *s, mg_stack_plan plan);
+// Only these slices, each by itself.
+void mg_seg_stack_only(mg_seg_stack *s, const int *slices, int count);
 
-// Decode what was planned.
+// Decode what was planned. prompt[z].has_mask then tells whether slice z was ever decoded.
 void mg_seg_stack_decode(mg_seg_stack *s);
+
+// A case of `depth` slices as stacks of D: they begin every ceil(D / 2) slices, the last one ends with
+// the case; a shorter case is one shorter stack (4.3, "Long cases").
+int mg_stack_count(int depth, int D);
+int mg_stack_first(int depth, int D, int i); // first slice of stack i
 
 #endif

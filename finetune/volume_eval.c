@@ -345,7 +345,7 @@ static mg_status add_row(mg_volume_evaluator *e, mg_eval_target *t, mg_eval_form
 {
     mg_target target = whole_target(e);
     bool carried = form == MG_EVAL_SLICE || e->plan->carry;
-    char what[16] = "box", name[48];
+    char what[24] = "box", name[80];
 
     if (clicks) snprintf(what, sizeof what, clicks == 1 ? "%d click" : "%d clicks", clicks);
     snprintf(name, sizeof name, "%s/%s (D=%d%s)", what, mg_eval_form_name[form], e->plan->slices,

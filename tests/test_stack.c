@@ -3,6 +3,7 @@
 #include "tests/check.h"
 
 #include "finetune/seg_target.h"
+#include "finetune/volume_blend.h"
 #include "nn/loss.h"
 #include "runtime/comm.h"
 #include "runtime/fsys.h"
@@ -426,6 +427,69 @@ static void stacks_come_from_volumes(void **state)
     mg_finetune_config_free(&config);
 }
 
+// --- a case put together ------------------------------------------------------------------------------
+
+// Logits that depend on the slice alone: means where stacks overlap, a slice that nobody decoded, and a
+// grid with twice the slices.
+static void stacks_are_blended(void **state)
+{
+    mg_finetune_config config;
+    mg_seg_model model;
+    mg_blend blend;
+    mg_sam_frame frame = {20, 24, 27, 32};
+    enum { PIXELS = 20 * 24 };
+    static float logits[4 * CELLS * CELLS];
+    static uint8_t mask[8 * PIXELS];
+    mg_seg_prompt prompt[4] = {0};
+    mg_seg_stack s = {.slices = 3, .prompt = prompt, .logits = logits};
+    static const float first[3] = {2, -1, 3}, second[3] = {5, -6, 1};
+    mg_shard_volume volume = {.grid = {{0.5, 2}, {0, 1}, {0, 1}}};
+    mg_shard_item item = {.depth = 4,
+                          .height = 20,
+                          .width = 24,
+                          .full_depth = 4,
+                          .full_height = 20,
+                          .full_width = 24};
+
+    (void)state;
+    open_config(&config, NULL, 0);
+    OK(mg_seg_model_build(&config, &model));
+    OK(mg_blend_create(&model, frame, 4, 2, &blend));
+    mg_blend_reset(&blend);
+    for (int which = 0; which < 2;
+         which++) { // slices 0 to 2, then 1 to 3, the last one not decoded
+        for (int z = 0; z < 3; z++) {
+            prompt[z].has_mask = !(which && z == 2);
+            for (int i = 0; i < CELLS * CELLS; i++)
+                logits[z * CELLS * CELLS + i] = which ? second[z] : first[z];
+        }
+        mg_blend_add(&blend, 1, &s, which);
+    }
+    mg_blend_take(&blend, 1);
+    for (int i = 0; i < PIXELS; i++) {
+        CHECK(fabs(blend.volume[i] - 2) < 1e-5 && fabs(blend.volume[PIXELS + i] - 2) < 1e-5);
+        CHECK(fabs(blend.volume[2 * PIXELS + i] + 1.5) < 1e-5);
+        CHECK(blend.volume[3 * PIXELS + i] == -INFINITY);
+    }
+    OK(mg_blend_mask(&blend, &item, mask));
+    for (int z = 0; z < 4; z++) CHECK(mask[z * PIXELS + 7] == (z < 2));
+    // Cells 0..7 of the finer grid lie at -.25, .25, .75, ... of the stored one; 2 turns to -1.5 at
+    // 1 + 4/7, between cells 3 (1.25) and 4 (1.75).
+    item.volume = &volume;
+    item.full_depth = 8;
+    OK(mg_blend_mask(&blend, &item, mask));
+    for (int z = 0; z < 8; z++) CHECK(mask[z * PIXELS + 7] == (z < 4));
+    volume.grid[0][0] =
+        2.5; // the stored grid begins one slice later: what is before it is background
+    OK(mg_blend_mask(&blend, &item, mask));
+    for (int z = 0; z < 8; z++) CHECK(mask[z * PIXELS + 7] == (z >= 2 && z < 6));
+    mg_blend_take(&blend, 0);
+    CHECK(blend.volume[5] == -INFINITY); // nothing was added
+    mg_blend_free(&blend);
+    mg_seg_model_free(&model);
+    mg_finetune_config_free(&config);
+}
+
 static void windows_are_two_rising_numbers(void **state)
 {
     static const struct {
@@ -461,6 +525,7 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(an_empty_stack_is_empty),
                                        cmocka_unit_test(fresh_depth_adapters_change_nothing),
                                        cmocka_unit_test(stacks_come_from_volumes),
+                                       cmocka_unit_test(stacks_are_blended),
                                        cmocka_unit_test(windows_are_two_rising_numbers)};
 
     (void)argc, (void)argv;

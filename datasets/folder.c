@@ -1,5 +1,5 @@
-// Images and masks paired by patterns (datasets.md section 13): finding, pairing, reading. The
-// settings of section "folder." become rules in folder_config.c.
+// Images and masks paired by patterns (datasets.md section 13): finding, pairing, reading. NIfTI
+// files are volumes, all else is 2-D. The settings of section "folder." become rules in folder_config.c.
 #include "datasets/folder.h"
 
 #include <ctype.h>
@@ -8,6 +8,7 @@
 #include "datasets/decode.h"
 #include "datasets/sample.h"
 #include "datasets/scan.h"
+#include "datasets/volume.h"
 #include "runtime/mem.h"
 
 // --- patterns ---------------------------------------------------------------------------------------
@@ -211,16 +212,23 @@ static int class_of(const mg_folder_rules *rules, int value)
     return -1;
 }
 
-static mg_status fail_value(const mg_folder_rules *rules, const char *path, int value, size_t row,
-                            size_t column)
+// `i` is the cell, in a mask of the sample's size.
+static mg_status fail_value(const mg_folder_rules *rules, const char *path, int value, size_t i,
+                            const mg_sample *s)
 {
-    char list[256] = "0";
-    for (int i = 0; i < rules->values; i++) {
-        size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, ", %d", rules->map[i].value);
+    size_t row = i / (size_t)s->width, column = i % (size_t)s->width;
+    char list[256] = "0", slice[32] = "";
+
+    if (s->depth > 1) {
+        snprintf(slice, sizeof slice, "slice %zu, ", row / (size_t)s->height);
+        row %= (size_t)s->height;
     }
-    return MG_FAIL(MG_ERR_FORMAT, "mask '%s' has value %d at row %zu, column %zu; expected %s",
-                   path, value, row, column, list);
+    for (int k = 0; k < rules->values; k++) {
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, ", %d", rules->map[k].value);
+    }
+    return MG_FAIL(MG_ERR_FORMAT, "mask '%s' has value %d at %srow %zu, column %zu; expected %s",
+                   path, value, slice, row, column, list);
 }
 
 // A label map: every value must be known.
@@ -236,7 +244,7 @@ static mg_status read_map(const mg_folder_rules *rules, const char *path, const 
         if (value_at(p, i) != value) {
             value = value_at(p, i);
             class_number = class_of(rules, value);
-            if (class_number < 0) return fail_value(rules, path, value, i / p->width, i % p->width);
+            if (class_number < 0) return fail_value(rules, path, value, i, out);
         }
         out->label[i] = (uint8_t)class_number;
     }
@@ -267,23 +275,66 @@ static mg_status read_layer(const mg_folder_rules *rules, int m, const char *pat
     return MG_OK;
 }
 
+// The values of a mask that is a picture.
+static mg_status load_picture(const char *root, const char *path, bool map, mg_sample *out,
+                              mg_picture *p)
+{
+    bool lossy = false;
+    char *data;
+    size_t bytes = 0;
+
+    MG_TRY(mg_sample_load(root, path, &data, &bytes));
+    mg_status st = mg_decode_mask_memory(data, bytes, path, p, &lossy);
+    mg_free(data);
+    if (st) return st;
+    MG_CHECK(!lossy || !map, MG_ERR_FORMAT, "label map '%s' is a JPEG, which changes its values",
+             path);
+    return mg_sample_check_size(path, p->height, p->width, out);
+}
+
+// The values of a mask that is a volume, its slices one below the other.
+static mg_status load_volume(const char *root, const char *path, mg_sample *out, mg_picture *p)
+{
+    uint16_t *values;
+
+    MG_TRY(mg_volume_label(root, path, false, out, &values));
+    *p = (mg_picture){.height = out->depth * out->height,
+                      .width = out->width,
+                      .channels = 1,
+                      .bytes = 2,
+                      .pixels = values};
+    return MG_OK;
+}
+
 static mg_status read_mask(const char *root, const mg_folder_rules *rules, int m, const char *path,
                            mg_sample *out)
 {
-    bool lossy = false, map = !rules->mask[m].class_number;
-    char *data;
-    size_t bytes = 0;
-    mg_picture p;
+    bool map = !rules->mask[m].class_number, volume = out->volume.orientation[0];
+    mg_picture p = {0};
 
-    MG_TRY(mg_sample_load(root, path, &data, &bytes));
-    mg_status st = mg_decode_mask_memory(data, bytes, path, &p, &lossy);
-    mg_free(data);
-    if (st) return st;
-    if (lossy && map)
-        st = MG_FAIL(MG_ERR_FORMAT, "label map '%s' is a JPEG, which changes its values", path);
-    if (!st) st = mg_sample_check_size(path, p.height, p.width, out);
+    MG_CHECK(volume == mg_volume_is_name(path), MG_ERR_FORMAT,
+             "mask '%s' is %s volume, its image is %s", path, volume ? "no" : "a",
+             volume ? "one" : "none");
+    mg_status st =
+        volume ? load_volume(root, path, out, &p) : load_picture(root, path, map, out, &p);
     if (!st) st = map ? read_map(rules, path, &p, out) : read_layer(rules, m, path, &p, out);
     mg_picture_free(&p);
+    return st;
+}
+
+static mg_status read_masks(const char *root, const mg_folder_rules *rules, const mg_item *item,
+                            mg_sample *out)
+{
+    char *list = mg_strdup(*item->extra ? item->extra : item->mask), *rest = NULL;
+
+    MG_CHECK(list, MG_ERR_MEMORY, "no memory for '%s'", item->name);
+    mg_status st = MG_OK;
+    char *path = strtok_r(list, "\n", &rest);
+    for (int m = 0; !st && path && m < rules->masks; m++) {
+        st = read_mask(root, rules, m, path, out);
+        path = strtok_r(NULL, "\n", &rest);
+    }
+    mg_free(list);
     return st;
 }
 
@@ -291,17 +342,11 @@ mg_status mg_folder_read(const char *root, const mg_folder_rules *rules, const m
                          const mg_decode_hint *hint, mg_sample *out)
 {
     int side = item->mask || !hint ? 0 : hint->long_side;
+    bool volume = mg_volume_is_name(item->image);
 
-    MG_TRY(mg_sample_picture(root, item->image, side, out));
-    if (!item->mask) return MG_OK;
-    char *list = mg_strdup(*item->extra ? item->extra : item->mask), *rest = NULL;
-    mg_status st = list ? MG_OK : MG_FAIL(MG_ERR_MEMORY, "no memory for '%s'", item->name);
-    char *path = list ? strtok_r(list, "\n", &rest) : NULL;
-    for (int m = 0; !st && path && m < rules->masks; m++) {
-        st = read_mask(root, rules, m, path, out);
-        path = strtok_r(NULL, "\n", &rest);
-    }
-    mg_free(list);
+    mg_status st = volume ? mg_volume_any(root, item->image, rules->modality, out)
+                          : mg_sample_picture(root, item->image, side, out);
+    if (!st && item->mask) st = read_masks(root, rules, item, out);
     if (st) mg_sample_free(out);
     return st;
 }

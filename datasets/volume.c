@@ -227,6 +227,40 @@ done:
     return st;
 }
 
+// --- any volume -------------------------------------------------------------------------------------
+
+static mg_status read_colours(const char *root, const char *path, mg_sample *out)
+{
+    mg_nifti image;
+
+    *out = (mg_sample){.type = MG_U8};
+    MG_TRY(mg_nifti_read(root, path, -1, &image));
+    take_head(&image.head, 3, out);
+    for (int k = 0; k < 3; k++) out->volume.input[k] = k;
+    out->pixels = mg_alloc(3 * cells_of(out));
+    if (out->pixels) mg_nifti_colour(&image, out->pixels);
+    mg_nifti_free(&image);
+    MG_CHECK(out->pixels, MG_ERR_MEMORY, "no memory for the volume '%s'", path);
+    return MG_OK;
+}
+
+mg_status mg_volume_any(const char *root, const char *path, const char *modality, mg_sample *out)
+{
+    mg_nifti_head head;
+
+    *out = (mg_sample){0};
+    MG_TRY(mg_nifti_read_head(root, path, &head));
+    if (head.components > 1) return read_colours(root, path, out);
+    if (strcasecmp(modality, "CT")) {
+        MG_TRY(mg_volume_mr(root, &path, 1, out));
+        return mg_volume_percentiles(out, NULL, .5, 99.5);
+    }
+    MG_TRY(mg_volume_ct(root, path, out));
+    out->volume.range[0][0] = MG_CT_LOW;
+    out->volume.range[0][1] = MG_CT_HIGH;
+    return MG_OK;
+}
+
 // --- labels -----------------------------------------------------------------------------------------
 
 // Take the label's axes for those of the image, whatever its own header says.

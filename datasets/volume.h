@@ -36,6 +36,10 @@ mg_status mg_volume_ct(const char *root, const char *path, mg_sample *out);
 // of that range, otherwise float32. Contrasts of another grid are MG_ERR_FORMAT.
 mg_status mg_volume_mr(const char *root, const char *const *path, int count, mg_sample *out);
 
+// A volume of which only the modality is known: colours as 8-bit channels, CT (with the usual window), all
+// else as one contrast with the percentiles of its non-zero values. Sets range and input.
+mg_status mg_volume_any(const char *root, const char *path, const char *modality, mg_sample *out);
+
 // A label map of the sample's grid: values as stored, mg_free'd by the caller. Its axes are those of its own
 // header, or with `as_image` those of the image. Another shape is MG_ERR_FORMAT; another matrix is
 // a remark, and the image's stands.

@@ -6,6 +6,7 @@
 #include "datasets/dataset.h"
 #include "datasets/decode.h"
 #include "datasets/folder.h"
+#include "datasets/nifti.h"
 #include "runtime/mem.h"
 
 enum { H = 6, W = 8 };
@@ -274,6 +275,86 @@ static void bad_settings(void **state)
     }
 }
 
+// --- volumes ----------------------------------------------------------------------------------------
+
+enum { D = 3 };
+
+// [D, H, W] of our grid, stored along the file's axes LPS.
+static void put_volume(const char *name, int depth, mg_dtype type, const void *values)
+{
+    const double m[12] = {-2, 0, 0, 0, 0, -2, 0, 0, 0, 0, 4, 0};
+    const int size[3] = {W, H, depth};
+    char *path = mg_path_join(root, name), *dir = mg_path_dir(path);
+    mg_nifti_head head;
+
+    mg_nifti_make_head(size, m, &head);
+    OK(mg_make_dirs(dir));
+    OK(mg_nifti_write(path, &head, type, values));
+    mg_free(dir);
+    mg_free(path);
+}
+
+static void volumes(void **state)
+{
+    int16_t image[D * H * W];
+    uint8_t label[D * H * W] = {0}, mask[D * H * W] = {0};
+    mg_scan found;
+    mg_sample sample;
+    (void)state;
+
+    for (int i = 0; i < D * H * W; i++) image[i] = (int16_t)(i - 20);
+    label[W] = 2, label[H * W + 3] = 9, mask[5] = 1;
+    empty_root();
+    put_volume("images/a.nii.gz", D, MG_I16, image);
+    put_volume("masks/a.nii.gz", D, MG_U8, label);
+    put_volume("images/b.nii.gz", D, MG_I16, image);
+    put_volume("masks/b.nii.gz", D - 1, MG_U8, label);
+    settings s = load("folder: {images: 'images/{stem}.nii.gz', masks: 'masks/{stem}.nii.gz', "
+                      "modality: CT, labels: {2: liver}, ignore: [9]}");
+    OK(scan(&s, &found));
+    assert_int_equal(found.count, 2);
+    OK(read_item(&s, &found, 0, &sample));
+    CHECK(sample.depth == D && sample.type == MG_I16 && sample.spacing[0] == 4);
+    CHECK(!memcmp(sample.pixels, image, sizeof image)); // our grid again
+    CHECK(sample.label[W] == 1 && sample.label[H * W + 3] == MG_LABEL_IGNORE && !sample.label[0]);
+    CHECK(sample.volume.range[0][0] == -175 && sample.volume.range[0][1] == 250);
+    mg_sample_free(&sample);
+    FAILS(read_item(&s, &found, 1, &sample), MG_ERR_FORMAT, "'masks/b.nii.gz' is 8 x 6 x 2");
+    mg_scan_free(&found);
+    unload(&s);
+
+    label[2 * H * W + 2 * W + 1] = 7;
+    put_volume("masks/a.nii.gz", D, MG_U8, label);
+    put_volume("other/a.nii.gz", D, MG_U8, mask);
+    s = load("folder: {images: 'images/{stem}.nii.gz', masks: 'masks/{stem}.nii.gz', "
+             "labels: {2: liver, 9: x}}");
+    OK(scan(&s, &found));
+    FAILS(read_item(&s, &found, 0, &sample), MG_ERR_FORMAT,
+          "has value 7 at slice 2, row 2, column 1; expected 0, 2, 9");
+    mg_scan_free(&found);
+    unload(&s);
+
+    s = load(
+        "folder: {images: 'images/{stem}.nii.gz', masks: [{pattern: 'masks/{stem}.nii.gz', "
+        "label: big, threshold: 7}, {pattern: 'other/{stem}.nii.gz', label: o, threshold: 1}]}");
+    OK(scan(&s, &found));
+    OK(read_item(&s, &found, 0, &sample));
+    CHECK(sample.bits[H * W + 3] == 1 && sample.bits[W] == 0 && sample.bits[5] == 2);
+    CHECK(sample.volume.range[0][0] < -19 && sample.volume.range[0][1] > 100); // percentiles
+    mg_sample_free(&sample);
+    mg_scan_free(&found);
+    unload(&s);
+
+    // A picture is no mask of a volume.
+    put("masks/a.png", H, W, 0, 255, 3);
+    s = load("folder: {images: 'images/{stem}.nii.gz', masks: [{pattern: 'masks/{stem}.png', "
+             "label: x}]}");
+    OK(scan(&s, &found));
+    FAILS(read_item(&s, &found, 0, &sample), MG_ERR_FORMAT, "'masks/a.png' is no volume");
+    mg_scan_free(&found);
+    unload(&s);
+}
+
 // The real sample pictures with palette masks, where they are at hand.
 static void samples(void **state)
 {
@@ -325,7 +406,8 @@ int main(void)
         cmocka_unit_test(patterns),         cmocka_unit_test(unlabelled),
         cmocka_unit_test(labels),           cmocka_unit_test(several_masks),
         cmocka_unit_test(repeated_folders), cmocka_unit_test(nothing),
-        cmocka_unit_test(bad_settings),     cmocka_unit_test(samples),
+        cmocka_unit_test(bad_settings),     cmocka_unit_test(volumes),
+        cmocka_unit_test(samples),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

@@ -18,24 +18,40 @@ int mg_cmd_finetune_options(mg_option_group *groups, int room)
     return 1;
 }
 
-// Sizes, the model itself, and the weights of model.init; *init is then the checkpoint they came
-// from (mg_free), otherwise NULL.
-static mg_status make_model(const mg_comm *world, mg_finetune_config *c, mg_seg_model *m,
-                            char **init)
-{
-    char *kind = NULL, *yaml = NULL;
+// A file that weights come from; all NULL without one. What is NULL in `yaml` the file does not tell.
+typedef struct {
+    char *file, *kind, *yaml;
+} weights_file;
 
-    if (c->init[0]) MG_TRY(mg_checkpoint_config(world, c->init, init, &kind, &yaml));
-    mg_status st = mg_seg_config_resolve(c, kind, yaml);
+static void free_file(weights_file *f)
+{
+    mg_free(f->file), mg_free(f->kind), mg_free(f->yaml);
+    *f = (weights_file){0};
+}
+
+// Sizes, the model itself, the weights of model.base and then those of model.init.
+static mg_status make_model(const mg_comm *world, mg_finetune_config *c, mg_seg_model *m,
+                            weights_file *base, weights_file *init)
+{
+    mg_load_how how = c->load;
+
+    if (c->base[0])
+        MG_TRY(mg_checkpoint_config(world, c->base, &base->file, &base->kind, &base->yaml));
+    if (c->init[0])
+        MG_TRY(mg_checkpoint_config(world, c->init, &init->file, &init->kind, &init->yaml));
+    bool whole = init->file && strcmp(init->kind, "finetune") == 0;
+    const weights_file *sizes = whole || !base->file ? init : base;
+    mg_status st = mg_seg_config_resolve(c, sizes->kind, sizes->yaml);
     if (!st) st = mg_seg_model_build(c, m);
     st = mg_comm_agree(world, st);
-    if (!st && *init) st = mg_comm_agree(world, mg_seg_model_init(world, *init, kind, m));
-    mg_free(kind), mg_free(yaml);
+    if (!st && base->file) st = mg_seg_model_init(world, base->file, &how, m);
+    how.keep_rest = base->file != NULL;
+    if (!st && init->file) st = mg_seg_model_init(world, init->file, &how, m);
     return st;
 }
 
 static mg_status train(const mg_comm *world, const mg_finetune_config *c, mg_seg_model *m,
-                       mg_seg_data *data, const char *init, const char *yaml)
+                       mg_seg_data *data, const char *base, const char *init, const char *yaml)
 {
     mg_seg_task *task = NULL;
     mg_run *run = NULL;
@@ -45,6 +61,7 @@ static mg_status train(const mg_comm *world, const mg_finetune_config *c, mg_seg
     mg_status st = mg_comm_agree(world, mg_seg_task_create(world, m, data, c, &share, yaml, &task));
     if (!st) st = mg_run_open(world, c->out, "finetune", yaml, free_keys, &run);
     if (!st) mg_source_note(data->reader, run);
+    if (!st && base) mg_run_input_file(run, "model.base", base);
     if (!st && init) mg_run_input_file(run, "model.init", init);
     if (!st) st = mg_train(world, run, &c->train, mg_seg_task_trainer(task));
     mg_run_close(&run);
@@ -59,21 +76,23 @@ mg_status mg_cmd_finetune(const mg_args *args)
     mg_seg_model model = {0};
     mg_seg_data data = {0};
     mg_reader *reader = NULL;
-    char *init = NULL, *yaml = NULL;
+    weights_file base = {0}, init = {0};
+    char *yaml = NULL;
 
     mg_status st = mg_args_load(args, &group, 1);
     if (!st && !c.out[0])
         st = MG_FAIL(MG_ERR_CONFIG, "train.out is not set, expected a run folder");
     st = mg_comm_agree(args->world, st);
     if (!st) st = mg_comm_agree(args->world, mg_train_check(args->world, &c.train));
-    if (!st) st = make_model(args->world, &c, &model, &init);
+    if (!st) st = make_model(args->world, &c, &model, &base, &init);
     if (!st) st = mg_source_open(args->world, &c.data, &reader);
     if (!st) st = mg_comm_agree(args->world, mg_seg_data_open(reader, &model, &c, &data));
     if (!st) {
         yaml = mg_config_echo(&group, 1); // sizes are resolved by now
-        st = train(args->world, &c, &model, &data, init, yaml);
+        st = train(args->world, &c, &model, &data, base.file, init.file, yaml);
     }
-    mg_free(init), mg_free(yaml);
+    free_file(&base), free_file(&init);
+    mg_free(yaml);
     mg_seg_data_close(&data);
     mg_reader_close(&reader);
     mg_seg_model_free(&model);

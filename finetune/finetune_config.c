@@ -10,7 +10,9 @@
 // clang-format off
 const mg_option mg_finetune_options[] = {
     MG_SEG_ROWS(mg_finetune_config, model),
-    {"model.init", MG_TEXT, AT(init), "", 0, 0, "start from a checkpoint or run folder: of pretrain (its encoder) or of finetune (the whole model)", NULL},
+    {"model.init", MG_TEXT, AT(init), "", 0, 0, "start from a weight file or run folder: SAM or MedSAM as published, a model of finetune (whole, or only what it trained), an encoder of pretrain or MAE", NULL},
+    {"model.base", MG_TEXT, AT(base), "", 0, 0, "weights under model.init: those of SAM where an encoder's pretraining replaces patches and blocks only, or the base of a file that holds only what was trained", NULL},
+    MG_LOAD_ROWS("model.", mg_finetune_config, load),
     MG_SOURCE_ROWS(mg_finetune_config, data, "train"),
     {"data.window", MG_LIST, AT(window), "", 0, 0, "CT: the two values (HU) that become 0 and 255; empty: those stored with each volume", NULL},
     MG_TRAIN_ROWS(mg_finetune_config, train, "8", "20", "1e-4", "false", "0.999", "0.01", "0"),

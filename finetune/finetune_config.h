@@ -7,6 +7,7 @@
 #include "finetune/seg_config.h"
 #include "models/sam.h"
 #include "models/trainer.h"
+#include "models/weights_load.h"
 #include "shard/source.h"
 
 typedef struct {
@@ -14,6 +15,8 @@ typedef struct {
     mg_source_config data;
     mg_train_config train;
     char *init; // model.init
+    char *base; // model.base
+    mg_load_how load;
     char *out;  // train.out
     char *mode; // msa, medsam, full
     char *loss; // sam, dice_bce

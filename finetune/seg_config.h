@@ -24,7 +24,7 @@ typedef struct {
 #define MG_SEG_AT(type, member, field) offsetof(type, member.field)
 #define MG_SEG_ROWS(type, member)                                                                  \
     {"model.size", MG_CHOICE, MG_SEG_AT(type, member, size), "auto", 0, 0, "SAM size by name; auto: that of model.init; custom: the keys below", "auto|vit_b|vit_l|vit_h|custom"}, \
-    {"model.image", MG_INT, MG_SEG_AT(type, member, image), "1024", 16, 8192, "side of the model input in pixels", NULL}, \
+    {"model.image", MG_INT, MG_SEG_AT(type, member, image), "0", 0, 8192, "side of the model input in pixels (0: that of model.init if the size is auto, otherwise 1024)", NULL}, \
     {"model.patch", MG_INT, MG_SEG_AT(type, member, patch), "16", 4, 64, "side of a patch in pixels, a multiple of 4", NULL}, \
     {"model.dim", MG_INT, MG_SEG_AT(type, member, dim), "768", 8, 8192, "encoder width", NULL},     \
     {"model.depth", MG_INT, MG_SEG_AT(type, member, depth), "12", 1, 128, "encoder blocks", NULL},  \

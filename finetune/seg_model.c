@@ -1,10 +1,9 @@
-// Building a model from its settings, and filling it from checkpoints.
+// Building a model from its settings, and filling it from weight files.
 #include "finetune/seg_model.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/checkpoint.h"
 #include "runtime/log.h"
 #include "runtime/mem.h"
 
@@ -37,7 +36,7 @@ static void from_encoder(mg_seg_config *c, const mg_vit_config *v)
     set_globals(&c->global, v->global);
 }
 
-// Sizes of a whole model, as its checkpoint's configuration gives them.
+// Sizes of a whole model, as the settings in its file give them; an input side of one's own stays.
 static mg_status from_finetuned(mg_finetune_config *c, const char *yaml)
 {
     mg_finetune_config other;
@@ -45,6 +44,7 @@ static mg_status from_finetuned(mg_finetune_config *c, const char *yaml)
     MG_TRY(mg_finetune_parse(yaml, "configuration of model.init", &other));
     mg_seg_config own = c->model; // what is grafted in and how volumes are cut is not taken over
     c->model = other.model;
+    if (own.image) c->model.image = own.image;
     c->model.encoder_adapters = own.encoder_adapters;
     c->model.decoder_adapters = own.decoder_adapters;
     c->model.adapter_ratio = own.adapter_ratio;
@@ -85,11 +85,15 @@ mg_status mg_seg_config_resolve(mg_finetune_config *c, const char *kind, const c
         MG_CHECK(kind, MG_ERR_CONFIG,
                  "model.size is auto, but there is no model.init to take it from; expected vit_b, "
                  "vit_l, vit_h or custom");
+        MG_CHECK(config, MG_ERR_CONFIG,
+                 "model.size is auto, but the weights do not tell all sizes of their model; "
+                 "expected custom, and the sizes");
         if (strcmp(kind, "finetune") == 0)
             MG_TRY(from_finetuned(c, config));
         else
             MG_TRY(from_pretrained(c, config));
     }
+    if (!c->model.image) c->model.image = 1024;
     if (strncmp(c->model.size, "vit_", 4) == 0) {
         MG_TRY(mg_vit_named(c->model.size, (int)c->model.image, &named));
         from_encoder(&c->model, &named);
@@ -195,59 +199,14 @@ void mg_seg_model_free(mg_seg_model *m)
     memset(m, 0, sizeof *m);
 }
 
-// --- from checkpoints -------------------------------------------------------------------------------
+// --- from weight files ------------------------------------------------------------------------------
 
-// Does the file list an array of this name?
-static bool listed(const mg_ckpt *list, const char *name)
-{
-    for (int i = 0; i < list->arrays; i++)
-        if (strcmp(list->array[i].name, name) == 0) return true;
-    return false;
-}
-
-// Every tensor of the model but adapters must be in the file; adapters that it lacks stay fresh.
-static mg_status load_whole(const mg_comm *world, const char *file, mg_seg_model *m)
-{
-    mg_params *p = &m->params;
-    mg_ckpt list = {0};
-    mg_ckpt_array *array = mg_calloc((size_t)p->count, sizeof *array);
-    int wanted = 0, fresh = 0, facts = 0;
-    mg_ckpt_fact *fact = NULL;
-    mg_status st = array ? mg_ckpt_list(file, &list) : MG_FAIL(MG_ERR_MEMORY, "no memory");
-
-    for (int i = 0; i < p->count && !st; i++) {
-        const mg_param *t = &p->list[i];
-        char *name = mg_sprintf("params/%s", t->name);
-        if (strstr(t->name, "_Adapter.") && !listed(&list, name)) {
-            mg_free(name);
-            fresh++;
-            continue;
-        }
-        array[wanted] = (mg_ckpt_array){.name = name, .data = mg_weight(p, i), .ndim = t->ndim};
-        memcpy(array[wanted++].dim, t->dim, sizeof t->dim);
-    }
-    mg_ckpt want = {array, wanted, NULL, 0};
-    st = mg_comm_agree(world, st);
-    if (!st) st = mg_ckpt_load(world, file, &want, &fact, &facts);
-    if (!st) mg_info("init %s tensors %d fresh_adapter_tensors %d", file, wanted, fresh);
-    mg_ckpt_facts_free(&fact, facts);
-    for (int i = 0; i < wanted; i++) mg_free((char *)array[i].name);
-    mg_free(array);
-    mg_ckpt_list_free(&list);
-    return st;
-}
-
-mg_status mg_seg_model_init(const mg_comm *world, const char *file, const char *kind,
+mg_status mg_seg_model_init(const mg_comm *world, const char *file, const mg_load_how *how,
                             mg_seg_model *m)
 {
-    mg_status st;
-
-    if (strcmp(kind, "finetune") == 0)
-        st = load_whole(world, file, m);
-    else
-        st = mg_seg_handover(world, file, m);
-    if (!st) mg_seg_model_refresh(m);
-    return st;
+    MG_TRY(mg_weights_load(world, file, how, &m->params));
+    mg_seg_model_refresh(m);
+    return MG_OK;
 }
 
 mg_status mg_seg_model_open(const mg_comm *world, const char *path, mg_finetune_config *config,
@@ -261,7 +220,13 @@ mg_status mg_seg_model_open(const mg_comm *world, const char *path, mg_finetune_
     mg_status st = MG_OK;
     if (strcmp(kind, "finetune") != 0)
         st = MG_FAIL(MG_ERR_CONFIG, "'%s' holds a %s model, expected one of finetune", file, kind);
+    if (!st && !yaml)
+        st = MG_FAIL(MG_ERR_FORMAT,
+                     "'%s' does not tell all sizes of its model; convert writes a "
+                     "file that does",
+                     file);
     if (!st) st = mg_finetune_parse(yaml, file, config);
+    if (!st) st = mg_seg_config_resolve(config, NULL, NULL);
     if (!st) st = mg_seg_model_build(config, m);
     st = mg_comm_agree(world, st);
     if (!st) st = mg_params_load(world, file, &m->params);

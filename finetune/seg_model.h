@@ -31,18 +31,15 @@ void mg_seg_model_free(mg_seg_model *m);
 // The trained parts may have changed: compute what is derived from parameters (the code) again.
 void mg_seg_model_refresh(mg_seg_model *m);
 
-// Weights of model.init into the model: a finetune checkpoint by name (adapters that it lacks keep
-// their initial values), or a pretraining checkpoint by the hand-over of pretraining.md section 7.
-// Collective on `world`.
-mg_status mg_seg_model_init(const mg_comm *world, const char *file, const char *kind,
+// Weights of a file into the model: of SAM or of a finetuned model by name (adapters that it lacks keep
+// their initial values), or of a pretrained encoder by the hand-over of pretraining.md section 7. With
+// how->keep_rest the latter replaces patches and blocks only, not the tables. Collective on `world`.
+mg_status mg_seg_model_init(const mg_comm *world, const char *file, const mg_load_how *how,
                             mg_seg_model *m);
 
-// A trained model with its configuration from a checkpoint or run folder. Collective on `world`.
+// A model with its configuration from a weight file or run folder. Collective on `world`.
 // Release both.
 mg_status mg_seg_model_open(const mg_comm *world, const char *path, mg_finetune_config *config,
                             mg_seg_model *m);
-
-// Hand-over of pretraining.md section 7. Collective on `world`.
-mg_status mg_seg_handover(const mg_comm *world, const char *file, mg_seg_model *m);
 
 #endif

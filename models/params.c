@@ -175,15 +175,21 @@ int64_t mg_params_trainable(const mg_params *p)
     return count_values(p, true);
 }
 
-uint64_t mg_params_hash(const mg_params *p)
+uint64_t mg_params_hash_of(const mg_params *p, const bool *wanted)
 {
     mg_hasher *h = mg_hasher_new();
     uint64_t hash = 0;
 
     if (!h) return 0;
     for (int i = 0; i < p->count; i++)
-        mg_hasher_add(h, mg_weight(p, i), p->list[i].size * sizeof(float));
+        if (!wanted || wanted[i])
+            mg_hasher_add(h, mg_weight(p, i), p->list[i].size * sizeof(float));
     hash = mg_hasher_64(h);
     mg_hasher_free(&h);
     return hash;
+}
+
+uint64_t mg_params_hash(const mg_params *p)
+{
+    return mg_params_hash_of(p, NULL);
 }

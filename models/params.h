@@ -67,6 +67,8 @@ int64_t mg_params_trainable(const mg_params *p); // the same, trained ones only
 
 // XXH3-64 of all values of the table in order (buffers too), as `inspect --hash` prints it.
 uint64_t mg_params_hash(const mg_params *p);
+// The same of the tensors i with wanted[i].
+uint64_t mg_params_hash_of(const mg_params *p, const bool *wanted);
 
 // Weights of tensor i; its place in a gradient array, NULL if it is frozen or `grads` is NULL.
 static inline float *mg_weight(const mg_params *p, int i)

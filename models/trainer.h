@@ -100,13 +100,14 @@ void mg_train_share(const mg_comm *world, const mg_train_config *config, mg_step
 mg_status mg_train(const mg_comm *world, mg_run *run, const mg_train_config *config,
                    const mg_task *task);
 
-// Parameters of a checkpoint file into `params`, by name: every tensor of `params` whose name
-// passes `wanted` (NULL: all) must be there with its shape. Collective on `world`.
+// Parameters of a checkpoint or weight file into `params`: every tensor must be there with its shape,
+// and the file must hold nothing else. Collective on `world`. More freedom: models/weights_load.h.
 mg_status mg_params_load(const mg_comm *world, const char *path, mg_params *params);
 
-// The facts of a checkpoint that rebuild its model: kind and config text, mg_free'd by the caller.
-// `path` is a checkpoint or a run folder (its newest complete checkpoint); *file gets the
-// checkpoint's path. Collective on `world`.
+// What rebuilds the model of a file: kind ("finetune", "pretrain") and settings as YAML, mg_free'd by the
+// caller. They lie in medgraft's own files; for others they are told from the shapes, and *config is
+// NULL where these do not tell enough. `path` is a weight file or a run folder (its newest complete
+// checkpoint); *file gets the file's path. Collective on `world`.
 mg_status mg_checkpoint_config(const mg_comm *world, const char *path, char **file, char **kind,
                                char **config);
 

@@ -114,9 +114,12 @@ static mg_status locate_in_folder(const char *dir, char **file)
     char *runs = mg_path_join(dir, "checkpoints");
 
     MG_CHECK(runs, MG_ERR_MEMORY, "cannot allocate a path");
-    mg_status st = mg_path_is_dir(runs) ? mg_ckpt_newest(runs, file) : MG_OK;
+    bool run = mg_path_is_dir(runs);
+    mg_status st = run ? mg_ckpt_newest(runs, file) : MG_OK;
     mg_free(runs);
-    if (!st && !*file) *file = first_of(dir, known);
+    if (!st && run && !*file)
+        st = MG_FAIL(MG_ERR_IO, "run folder '%s' holds no complete checkpoint", dir);
+    if (!st && !run) *file = first_of(dir, known);
     if (!st && !*file)
         st = MG_FAIL(MG_ERR_IO,
                      "folder '%s' holds no weights: expected a run, model.safetensors, "

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "models/weights_load.h"
 #include "pretrain/pretrain_data.h"
 #include "runtime/log.h"
 #include "runtime/mem.h"
@@ -15,6 +16,7 @@ static mg_status build(mg_encoder *e, const char *kind, const char *yaml)
 
     MG_CHECK(strcmp(kind, "pretrain") == 0, MG_ERR_CONFIG,
              "'%s' is a %s checkpoint, expected one of pretrain", e->file, kind);
+    MG_CHECK(yaml, MG_ERR_FORMAT, "'%s' does not tell all sizes of its encoder", e->file);
     MG_TRY(mg_config_load(&group, 1, "pretrain", yaml, e->file, NULL));
     MG_TRY(mg_pretrain_look_config(&e->settings, e->batch, &config));
     return mg_pretrain_open(&config, &e->model);
@@ -33,7 +35,7 @@ mg_status mg_encoder_open(const mg_comm *world, const char *path, int batch, mg_
     e->batch = batch;
     st = mg_checkpoint_config(world, path, &e->file, &kind, &yaml);
     if (!st) st = mg_comm_agree(world, build(e, kind, yaml));
-    if (!st) st = mg_params_load(world, e->file, &e->model->params);
+    if (!st) st = mg_weights_load(world, e->file, &(mg_load_how){0}, &e->model->params);
     if (!st) *out = e;
 
 done:

@@ -4,6 +4,7 @@
 
 #include "models/pretrain_model.h"
 #include "models/trainer.h"
+#include "models/weights_load.h"
 #include "shard/source.h"
 
 typedef enum { MG_MODE_SUM, MG_MODE_SPLIT, MG_MODE_ROTATE } mg_pretrain_mode;
@@ -13,6 +14,7 @@ typedef struct {
     char *size;
     int64_t image, patch, dim, depth, heads, mlp_ratio;
     char *init;
+    mg_load_how load;
     mg_source_config data;
     mg_train_config train;
     char *out, *recompute;

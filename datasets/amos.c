@@ -126,7 +126,7 @@ static mg_status check_names(const search *s, mg_scan *out)
     static const char *const other[ORGANS] = {
         [3] = "gall bladder", [7] = "arota", [8] = "postcava"};
     const mg_json *labels = mg_json_get(s->list, "labels");
-    char key[4];
+    char key[16];
 
     for (int c = 0; c < ORGANS && labels; c++) {
         snprintf(key, sizeof key, "%d", c + 1);

@@ -74,8 +74,8 @@ static void place_worker(worker *k, const mg_attn *a, pool *p)
     for (int i = 0; i < 4; i++) *tokens[i] = (int32_t *)take(p, (size_t)a->nk);
     k->queries = (int32_t *)take(p, (size_t)a->nq);
     k->rows = (int32_t *)take(p, (size_t)a->nq);
-    // Four arrays of a block of queries, three times two of keys, in pointers of two floats.
-    w->ahead = (const float **)take(p, 2 * (8 * ATTN_QUERIES + 8 * ((size_t)a->nk + 1)));
+    // Four arrays of a block of queries and four of keys at most, in pointers of two floats.
+    w->ahead = (const float **)take(p, 2 * (4 * ATTN_QUERIES + 4 * (size_t)a->nk));
 }
 
 // The tables with rows of dp floats, shared by all threads, and the sums of one slot.
@@ -244,31 +244,48 @@ static bool next_pair(const worker *k, int *problem, int *head)
     return *problem < k->a->problems;
 }
 
+// Queue from an array of queries what follows the block [q0, q1): the next block of this pair, or the
+// first one of the next pair.
+static void next_queries(worker *k, const float *array, int stride, int q1)
+{
+    const mg_attn *a = k->a;
+    int size = k->kern->attn_queries, problem, head;
+
+    if (q1 < k->count) {
+        look_ahead(&k->w, array + (size_t)k->head * a->d, stride, k->rows, 0, q1,
+                   q1 + size < k->count ? q1 + size : k->count);
+    } else if (next_pair(k, &problem, &head)) {
+        size_t first = (size_t)problem * a->nq;
+        look_ahead(&k->w, array + (size_t)head * a->d, stride, a->qrow ? a->qrow + first : NULL,
+                   first, 0, a->nq < size ? a->nq : size);
+    }
+}
+
+// Queue the share of the block [q0, q1) in an array of keys of a pair.
+static void share_of_keys(worker *k, const float *array, int stride, int problem, int head, int q0,
+                          int q1)
+{
+    const mg_attn *a = k->a;
+    size_t first = (size_t)problem * a->nk;
+
+    look_ahead(&k->w, array + (size_t)head * a->d, stride, a->krow ? a->krow + first : NULL, first,
+               (int)((long)a->nk * q0 / k->count), (int)((long)a->nk * q1 / k->count));
+}
+
 static void forward_ahead(worker *k, const float *out, const float *q, const float *key,
                           const float *value, int q0)
 {
     const mg_attn *a = k->a;
-    attn_work *w = &k->w;
-    int size = k->kern->attn_queries, q1 = q0 + w->n,
-        q2 = q1 + size < k->count ? q1 + size : k->count;
-    size_t at = (size_t)k->head * a->d;
-    int problem, head;
+    int q1 = q0 + k->w.n, problem, head;
 
-    w->ahead_count = 0;
-    look_ahead(w, out + at, a->o_stride, k->rows, 0, q0, q1);
-    look_ahead(w, q + at, a->q_stride, k->rows, 0, q1, q2);
+    k->w.ahead_count = 0;
+    look_ahead(&k->w, out + (size_t)k->head * a->d, a->o_stride, k->rows, 0, q0, q1);
+    next_queries(k, q, a->q_stride, q1);
     if (next_pair(k, &problem, &head)) {
-        size_t first = (size_t)problem * a->nk, next = (size_t)head * a->d;
-        const int32_t *krow = a->krow ? a->krow + first : NULL;
-        int k0 = (int)((long)a->nk * q0 / k->count), k1 = (int)((long)a->nk * q1 / k->count);
-
-        look_ahead(w, key + next, a->k_stride, krow, first, k0, k1);
-        look_ahead(w, value + next, a->v_stride, krow, first, k0, k1);
-        if (q1 == k->count)
-            look_ahead(w, q + next, a->q_stride, a->qrow ? a->qrow + (size_t)problem * a->nq : NULL,
-                       (size_t)problem * a->nq, 0, a->nq < size ? a->nq : size);
+        share_of_keys(k, key, a->k_stride, problem, head, q0, q1);
+        share_of_keys(k, value, a->v_stride, problem, head, q0, q1);
     }
-    spread_ahead(w, 1);
+    spread_ahead(&k->w, 1);
 }
 
 static void forward_block(worker *k, float *out, float *lse, const float *q, const float *key,
@@ -316,6 +333,25 @@ typedef struct {
     const float *dout, *out, *lse, *q, *k, *v;
 } backward_arrays;
 
+static void backward_ahead(worker *k, const backward_arrays *x, int q0)
+{
+    const mg_attn *a = k->a;
+    int q1 = q0 + k->w.n, problem, head;
+
+    k->w.ahead_count = 0;
+    look_ahead(&k->w, x->dq + (size_t)k->head * a->d, a->q_stride, k->rows, 0, q0, q1);
+    next_queries(k, x->q, a->q_stride, q1);
+    next_queries(k, x->out, a->o_stride, q1);
+    next_queries(k, x->dout, a->o_stride, q1);
+    share_of_keys(k, x->dk, a->k_stride, k->problem, k->head, q0, q1);
+    share_of_keys(k, x->dv, a->v_stride, k->problem, k->head, q0, q1);
+    if (next_pair(k, &problem, &head)) {
+        share_of_keys(k, x->k, a->k_stride, problem, head, q0, q1);
+        share_of_keys(k, x->v, a->v_stride, problem, head, q0, q1);
+    }
+    spread_ahead(&k->w, 2);
+}
+
 static void backward_block(worker *k, const backward_arrays *x, int q0)
 {
     const mg_attn *a = k->a;
@@ -327,6 +363,7 @@ static void backward_block(worker *k, const backward_arrays *x, int q0)
     k->kern->attn_gather(w->O, x->out + at, NULL, rows, 0, a->o_stride, w->n, w->d, w->dp);
     k->kern->attn_gather(w->dO, x->dout + at, NULL, rows, 0, a->o_stride, w->n, w->d, w->dp);
     for (int i = 0; i < w->n; i++) w->lse[i] = x->lse[lse_at(k, q0 + i)];
+    backward_ahead(k, x, q0);
     k->kern->attn_backward(w);
     k->kern->attn_scatter(x->dq + at, NULL, rows, 0, a->q_stride, w->dQ, w->n, w->d, w->dp, 1);
 }

@@ -79,112 +79,129 @@ INLINE void finish(const gemm_result *to, vec sum, int m, int n, int part)
         store(c, x);
 }
 
-// One tile: `rows` x `nv` vectors from row m, column n of the block.
-INLINE void tile(const gemm_result *to, const float *A, size_t a_row, size_t a_k, const float *B,
-                 int rows, int nv, int m, int n, int part, int K, const gemm_ahead *ahead,
-                 int number)
-{
-    vec acc[GEMM_STRIP][NV];
-    int chunk = ahead ? ahead->tiles : K;
-    const float *next = ahead ? ahead->A + (size_t)number * (K / chunk) * ahead->lda : NULL;
+// One tile of the result.
+typedef struct {
+    const gemm_result *to;
+    const float *A, *B; // its strip and its panel
+    int lda;            // of a strip read in place
+    int m, n, part, K;  // first row and column in the block; columns of the last vector, 0 for all
+    const gemm_ahead *ahead;
+    int number; // of the tile in the block
+} gemm_tile;
 
-    if (to->beta != 0)
+// Fetch one row of what is packed next; `next` moves on.
+INLINE void fetch_row(const float **next, int lda)
+{
+    for (int c = 0; c < GEMM_ROWS; c += 16) __builtin_prefetch(*next + c, 0, 2);
+    __builtin_prefetch(*next + GEMM_ROWS - 1, 0, 2);
+    *next += lda;
+}
+
+// sum[r][v] over k0 <= k < k1. Packed strips leave room for fetching the panel ahead; where A is read
+// in place its own misses need it.
+INLINE void accumulate(vec sum[GEMM_STRIP][NV], const gemm_tile *t, int rows, int nv, bool packed,
+                       int k0, int k1)
+{
+    size_t a_row = packed ? 1 : (size_t)t->lda, a_k = packed ? (size_t)rows : 1;
+
+    for (int k = k0; k < k1; k++) {
+        const float *row = t->B + (size_t)k * nv * W;
+        vec b[NV];
+#pragma GCC unroll 4
+        for (int v = 0; v < nv; v++) b[v] = load(row + v * W);
+#pragma GCC unroll 4
+        for (int v = 0; v < nv && packed; v++) __builtin_prefetch(row + (8 * nv + v) * W, 0, 3);
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
-            for (int v = 0; v < nv; v++)
-                __builtin_prefetch(to->add + (size_t)(m + r) * to->ld_add + n + v * W, 1);
+            for (int v = 0; v < nv; v++) sum[r][v] += t->A[r * a_row + k * a_k] * b[v];
+    }
+}
+
+INLINE void tile(const gemm_tile *t, int rows, int nv, bool packed)
+{
+    const gemm_result *to = t->to;
+    vec sum[GEMM_STRIP][NV];
 
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
-        for (int v = 0; v < nv; v++) acc[r][v] = (vec){0};
-    for (int k0 = 0; k0 < K; k0 += chunk) {
-        int k1 = k0 + chunk < K ? k0 + chunk : K;
-        if (next) {
-            __builtin_prefetch(next, 0, 2);
-            __builtin_prefetch(next + 16, 0, 2);
-            __builtin_prefetch(next + 32, 0, 2);
-            __builtin_prefetch(next + 47, 0, 2);
-            next += ahead->lda;
+        for (int v = 0; v < nv; v++) {
+            sum[r][v] = (vec){0};
+            if (to->beta != 0)
+                __builtin_prefetch(to->add + (size_t)(t->m + r) * to->ld_add + t->n + v * W, 1);
         }
-        for (int k = k0; k < k1; k++) {
-            vec b[NV];
-#pragma GCC unroll 4
-            for (int v = 0; v < nv; v++) b[v] = load(B + (size_t)k * nv * W + v * W);
-#pragma GCC unroll 8
-            for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
-                for (int v = 0; v < nv; v++) acc[r][v] += A[r * a_row + k * a_k] * b[v];
+    if (packed && t->ahead) {
+        int chunk = t->ahead->tiles;
+        const float *next = t->ahead->A + (size_t)t->number * (t->K / chunk) * t->ahead->lda;
+
+        for (int k = 0; k < t->K; k += chunk) {
+            fetch_row(&next, t->ahead->lda);
+            accumulate(sum, t, rows, nv, packed, k, k + chunk < t->K ? k + chunk : t->K);
         }
+    } else {
+        accumulate(sum, t, rows, nv, packed, 0, t->K);
     }
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
         for (int v = 0; v < nv; v++)
-            finish(to, acc[r][v], m + r, n + v * W, v == nv - 1 ? part : 0);
+            finish(to, sum[r][v], t->m + r, t->n + v * W, v == nv - 1 ? t->part : 0);
 }
 
-// A tile of fewer rows: the last strip.
-#define TILE(rows, nv) tile(to, A, a_row, a_k, B, rows, nv, m, n, part, K, ahead, number)
-INLINE void tile_rows(const gemm_result *to, const float *A, size_t a_row, size_t a_k,
-                      const float *B, int rows, int nv, int m, int n, int part, int K,
-                      const gemm_ahead *ahead, int number)
-{
-    switch (rows) {
-    case 1:
-        TILE(1, nv);
-        break;
-    case 2:
-        TILE(2, nv);
-        break;
-    case 3:
-        TILE(3, nv);
-        break;
-    case 4:
-        TILE(4, nv);
-        break;
-    case 5:
-        TILE(5, nv);
-        break;
-    default:
-        TILE(6, nv);
+// Each size is a function of its own: in one large function the compiler runs out of registers.
+#define TILE(rows, nv)                                                              \
+    static __attribute__((noinline)) void natural_##rows##_##nv(const gemm_tile *t) \
+    {                                                                               \
+        tile(t, rows, nv, false);                                                   \
+    }                                                                               \
+    static __attribute__((noinline)) void packed_##rows##_##nv(const gemm_tile *t)  \
+    {                                                                               \
+        tile(t, rows, nv, true);                                                    \
     }
-}
+#define STRIP(nv) TILE(1, nv) TILE(2, nv) TILE(3, nv) TILE(4, nv) TILE(5, nv) TILE(6, nv)
+#define NAMES(kind, nv)                                                                          \
+    {                                                                                            \
+        kind##_1_##nv, kind##_2_##nv, kind##_3_##nv, kind##_4_##nv, kind##_5_##nv, kind##_6_##nv \
+    }
+
+// clang-format off
+STRIP(1)
+STRIP(2)
+#if W == 16
+STRIP(3)
+STRIP(4)
+#endif
+// clang-format on
+
+static void (*const tiles[2][NV][GEMM_STRIP])(const gemm_tile *t) = {
+#if W == 16
+    {NAMES(natural, 1), NAMES(natural, 2), NAMES(natural, 3), NAMES(natural, 4)},
+    {NAMES(packed, 1), NAMES(packed, 2), NAMES(packed, 3), NAMES(packed, 4)},
+#else
+    {NAMES(natural, 1), NAMES(natural, 2)},
+    {NAMES(packed, 1), NAMES(packed, 2)},
+#endif
+};
 
 static void gemm_block(const gemm_result *to, const float *A, int lda, const float *packed_b, int M,
                        int N, int K, const gemm_ahead *ahead)
 {
-    int number = 0;
+    gemm_tile t = {.to = to, .lda = lda, .K = K, .ahead = ahead};
 
-    for (int m0 = 0; m0 < M; m0 += GEMM_STRIP) {
-        int m = m0, rows = M - m < GEMM_STRIP ? M - m : GEMM_STRIP;
-        size_t a_row = lda ? (size_t)lda : 1, a_k = lda ? 1 : (size_t)rows;
-        const float *strip = A + (size_t)m * (lda ? lda : K);
+    for (t.m = 0; t.m < M; t.m += GEMM_STRIP) {
+        int rows = M - t.m < GEMM_STRIP ? M - t.m : GEMM_STRIP;
 
-        for (int n = 0; n < N; n += PANEL, number++) {
-            int cols = N - n < PANEL ? N - n : PANEL, part = cols % W;
-            const float *B = packed_b + (size_t)n * K;
+        t.A = A + (size_t)t.m * (lda ? lda : K);
+        for (t.n = 0; t.n < N; t.n += PANEL, t.number++) {
+            int cols = N - t.n < PANEL ? N - t.n : PANEL, nv = (cols + W - 1) / W;
 
-            switch ((cols + W - 1) / W) {
-            case 1:
-                tile_rows(to, strip, a_row, a_k, B, rows, 1, m, n, part, K, ahead, number);
-                break;
-#if W == 16
-            case 2:
-                tile_rows(to, strip, a_row, a_k, B, rows, 2, m, n, part, K, ahead, number);
-                break;
-            case 3:
-                tile_rows(to, strip, a_row, a_k, B, rows, 3, m, n, part, K, ahead, number);
-                break;
-#endif
-            default:
-                tile_rows(to, strip, a_row, a_k, B, rows, NV, m, n, part, K, ahead, number);
-            }
+            t.B = packed_b + (size_t)t.n * K;
+            t.part = cols % W;
+            tiles[lda ? 0 : 1][nv - 1][rows - 1](&t);
         }
     }
 }
-#undef TILE
 
 // The ceiling of everything above: as many sums as a tile has, and no memory.
 enum { PEAK_SUMS = GEMM_STRIP * NV };

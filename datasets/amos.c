@@ -431,11 +431,11 @@ static mg_status read(const char *root, const void *cfg, const mg_scan *found, c
                       const mg_decode_hint *hint, mg_sample *out)
 {
     bool ct = !strcmp(item->modality, "CT");
-    (void)found, (void)hint;
+    (void)found;
 
     mg_status st = read_image(root, cfg, item, ct, out);
     if (!st && item->mask) st = read_label(root, cfg, item, out);
-    if (!st) st = regrid(cfg, ct, out);
+    if (!st && !(hint && hint->as_found)) st = regrid(cfg, ct, out);
     if (st) mg_sample_free(out);
     return st;
 }

@@ -29,13 +29,13 @@ enum { V1 = 1 << 1, V2 = 1 << 2, V3 = 1 << 3, V4 = 1 << 4 };
 // clang-format off
 static const edition editions[] = {
     {"2021", "BraTS2021_", false, {"_flair", "_t1", "_t1ce", "_t2", "_seg"},
-     {"necrotic core", "edema", NULL, "enhancing tumor"}, V1 | V2 | V4, V1 | V4, V4},
+     {"necrosis", "oedema", NULL, "enhancing tumour"}, V1 | V2 | V4, V1 | V4, V4},
     {"2015", "", true, {"_flair", "_t1", "_t1ce", "_t2", "_seg"},
-     {"necrotic core", "edema", "non-enhancing core", "enhancing tumor"}, V1 | V2 | V3 | V4, V1 | V3 | V4, V4},
+     {"necrosis", "oedema", "non-enhancing tumour", "enhancing tumour"}, V1 | V2 | V3 | V4, V1 | V3 | V4, V4},
     {"2023", "BraTS-", false, {"-t2f", "-t1n", "-t1c", "-t2w", "-seg"},
-     {"necrotic core", "edema", "enhancing tumor", NULL}, V1 | V2 | V3, V1 | V3, V3},
+     {"necrosis", "oedema", "enhancing tumour", NULL}, V1 | V2 | V3, V1 | V3, V3},
     {"2024", "BraTS-", false, {"-t2f", "-t1n", "-t1c", "-t2w", "-seg"},
-     {"necrotic core", "edema", "enhancing tumor", "resection cavity"}, V1 | V2 | V3, V1 | V3, V3},
+     {"necrosis", "oedema", "enhancing tumour", "resection cavity"}, V1 | V2 | V3, V1 | V3, V3},
 };
 // clang-format on
 
@@ -49,7 +49,7 @@ typedef struct {
 static const mg_option options[] = {
     {"brats.edition", MG_CHOICE, offsetof(config, edition), "2021", 0, 0, "names, values and parts as in this year's release; 2015 also takes cases with missing contrasts", "2021|2015|2023|2024"},
     {"brats.contrasts", MG_LIST, offsetof(config, contrasts), "flair,t1ce,t2", 0, 0, "the three input channels (of flair, t1, t1ce, t2); a single one is used three times", NULL},
-    {"brats.regions", MG_CHOICE, offsetof(config, regions), "nested", 0, 0, "classes: whole tumor, tumor core and enhancing tumor, which overlap; the parts as labelled; or the whole tumor alone", "nested|parts|whole"},
+    {"brats.regions", MG_CHOICE, offsetof(config, regions), "nested", 0, 0, "classes: whole tumour, tumour core and enhancing tumour, which overlap; the parts as labelled; or the whole tumour alone", "nested|parts|whole"},
     {"brats.crop", MG_BOOL, offsetof(config, crop), "true", 0, 0, "cut to the box of the voxels that are not zero", NULL},
     {"brats.percentiles", MG_LIST, offsetof(config, percentiles), "0.5,99.5", 0, 0, "of the non-zero voxels of each contrast: what becomes 0 and 255", NULL},
     {"brats.group", MG_CHOICE, offsetof(config, group), "case", 0, 0, "what stays on one side of a split: the case, the site, or the patient of an older year (BraTS21-17_Mapping.csv)", "case|site|older"},
@@ -301,7 +301,7 @@ static mg_status wanted_contrasts(const config *cfg, int wanted[3])
 
 static void name_classes(const config *cfg, const edition *ed, mg_scan *out)
 {
-    static const char *const nested[] = {"whole tumor", "tumor core", "enhancing tumor"};
+    static const char *const nested[] = {"whole tumour", "tumour core", "enhancing tumour"};
     bool parts = !strcmp(cfg->regions, "parts"), whole = !strcmp(cfg->regions, "whole");
 
     out->classes = 0;
@@ -388,7 +388,7 @@ static mg_status read_images(const char *root, const config *cfg, const mg_item 
     return MG_OK;
 }
 
-// Regions overlap: bits of whole tumor, core, enhancing.
+// Regions overlap: bits of whole tumour, core, enhancing.
 static mg_status make_regions(const edition *ed, const uint16_t *values, mg_sample *out)
 {
     const unsigned region[3] = {ed->whole, ed->core, ed->enhancing};
@@ -434,12 +434,12 @@ static mg_status read(const char *root, const void *cfg, const mg_scan *found, c
     const config *c = cfg;
     const double as_they_are[3] = {0};
     double background[CONTRASTS] = {0};
-    (void)found, (void)hint;
+    (void)found;
 
     *out = (mg_sample){0};
     mg_status st = read_images(root, c, item, background, out);
     if (!st && item->mask) st = read_label(root, c, item, out);
-    if (!st) {
+    if (!st && !(hint && hint->as_found)) {
         mg_box box = c->crop ? mg_box_of_body(out, background) : mg_box_whole(out);
         st = mg_regrid(out, &box, as_they_are);
     }
@@ -449,8 +449,9 @@ static mg_status read(const char *root, const void *cfg, const mg_scan *found, c
 
 const mg_dataset mg_dataset_brats = {
     .name = "brats",
-    .summary = "BraTS: brain tumors in MR of four contrasts",
+    .summary = "BraTS: brain tumours in MR of four contrasts",
     .labelled = true,
+    .expected = {{240, 240}, {240, 240}, {155, 155}, {.999, 1.001}, {.999, 1.001}},
     .options = options,
     .config_bytes = sizeof(config),
     .scan = scan,

@@ -199,12 +199,12 @@ static mg_status regrid(const config *cfg, mg_sample *out)
 static mg_status read(const char *root, const void *cfg, const mg_scan *found, const mg_item *item,
                       const mg_decode_hint *hint, mg_sample *out)
 {
-    (void)found, (void)hint;
+    (void)found;
     mg_status st = mg_volume_ct(root, item->image, out);
     out->volume.range[0][0] = MG_CT_LOW;
     out->volume.range[0][1] = MG_CT_HIGH;
     if (!st && item->mask) st = read_label(root, cfg, item, out);
-    if (!st) st = regrid(cfg, out);
+    if (!st && !(hint && hint->as_found)) st = regrid(cfg, out);
     if (st) mg_sample_free(out);
     return st;
 }
@@ -213,6 +213,7 @@ const mg_dataset mg_dataset_btcv = {
     .name = "btcv",
     .summary = "BTCV (Synapse): abdominal CT with 13 organs",
     .labelled = true,
+    .expected = {{512, 512}, {512, 512}, {85, 198}, {.5, 1}, {2.5, 5}},
     .options = options,
     .config_bytes = sizeof(config),
     .scan = scan,

@@ -89,6 +89,7 @@ void mg_sample_free(mg_sample *sample);
 typedef struct {
     int long_side; // pictures will be shrunk to this anyway: JPEG may be decoded at 1/2, 1/4, 1/8
                    // as long as the long side stays at least this; 0 forbids it
+    bool as_found; // volumes are wanted on their own grid, neither cropped nor resampled
 } mg_decode_hint;
 
 // What a phantom holds, for its reader's test.
@@ -111,11 +112,19 @@ typedef struct {
     mg_phantom_report *report; // filled where lo = 0, released by the caller; may be NULL
 } mg_phantom_order;
 
+// What the section of datasets.md says of the cases: smallest and largest, 0 and 0 for anything. Volumes on
+// the grid of their file, turned to RAS+. What lies outside is odd, not wrong.
+typedef struct {
+    int width[2], height[2], depth[2];
+    double in_plane_mm[2], slice_mm[2];
+} mg_expected;
+
 typedef struct {
     const char *name;    // "radimagenet"
     const char *summary; // one line for --help
     bool labelled;       // masks (a segmentation set)
     int long_side;       // default of shard.long_side for this set
+    mg_expected expected;
     // Settings of section "<name>."; table NULL if none. `config` is `config_bytes` large.
     const mg_option *options;
     size_t config_bytes;

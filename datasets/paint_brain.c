@@ -1,8 +1,8 @@
-// A brain without its skull, for phantoms of MR in four contrasts, with a tumor in three parts: edema
+// A brain without its skull, for phantoms of MR in four contrasts, with a tumour in three parts: oedema
 // around a core that enhances at its rim and is dead inside. Lengths as in solid.h.
 #include "datasets/solid.h"
 
-// Brightness of fluid, grey and white matter, necrosis, edema, enhancing rim; background is exactly 0.
+// Brightness of fluid, grey and white matter, necrosis, oedema, enhancing rim; background is exactly 0.
 const float mg_brain_mr[4][MG_BRAIN_TISSUES] = {
     {0, 90, 420, 340, 250, 720, 560},  // flair
     {0, 130, 380, 520, 210, 330, 360}, // t1

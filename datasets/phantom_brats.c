@@ -1,4 +1,4 @@
-// Phantom of BraTS 2021 (datasets.md section 9): brains in four contrasts with a tumor in three parts, a folder for each
+// Phantom of BraTS 2021 (datasets.md section 9): brains in four contrasts with a tumour in three parts, a folder for each
 // case, every fifth case in the validation folder without a segmentation, and the table of older names.
 #include <stdio.h>
 #include <string.h>

@@ -13,12 +13,12 @@
 
 // --- the list of items ------------------------------------------------------------------------------
 
-static char **texts_of(mg_item *item, int i)
+char **mg_item_text(mg_item *item, int field)
 {
-    char **const text[] = {&item->name,     &item->image, &item->mask,
-                           &item->patient,  &item->split, &item->stratum,
-                           &item->modality, &item->label, &item->extra};
-    return i < (int)(sizeof text / sizeof *text) ? text[i] : NULL;
+    char **const text[MG_ITEM_FIELDS] = {&item->name,     &item->image, &item->mask,
+                                         &item->patient,  &item->split, &item->stratum,
+                                         &item->modality, &item->label, &item->extra};
+    return text[field];
 }
 
 // All texts of an item lie in one block, which `name` begins.
@@ -31,15 +31,15 @@ static mg_status copy_texts(mg_item *copy, const mg_item *item)
 {
     size_t bytes = 0;
 
-    for (int i = 0; texts_of(copy, i); i++) {
-        char **text = texts_of(copy, i);
+    for (int i = 0; i < MG_ITEM_FIELDS; i++) {
+        char **text = mg_item_text(copy, i);
         if (!*text && text != &copy->mask) *text = (char *)""; // no mask: unlabelled
         bytes += *text ? strlen(*text) + 1 : 0;
     }
     char *at = mg_alloc(bytes);
     MG_CHECK(at, MG_ERR_MEMORY, "no memory for item '%s'", item->name);
-    for (int i = 0; texts_of(copy, i); i++) {
-        char **text = texts_of(copy, i);
+    for (int i = 0; i < MG_ITEM_FIELDS; i++) {
+        char **text = mg_item_text(copy, i);
         size_t size = *text ? strlen(*text) + 1 : 0;
         if (!*text) continue;
         *text = memcpy(at, *text, size);

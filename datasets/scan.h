@@ -8,6 +8,10 @@
 #include "datasets/dataset.h"
 #include "datasets/names.h"
 
+// Text `field` of an item, in the order of mg_item: its place, to read or to set.
+enum { MG_ITEM_FIELDS = 9 };
+char **mg_item_text(mg_item *item, int field);
+
 // "name: reason" for the shard's log; a fact worth logging. Formatted like printf.
 mg_status mg_scan_skip(mg_scan *scan, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -37,7 +37,7 @@ enum { MG_VEINS = 16, MG_FAT, MG_MUSCLE, MG_BONE, MG_LUNG, MG_GAS, MG_ABDOMEN_TI
 void mg_paint_abdomen(mg_pen *pen, mg_solid *s);
 extern const float mg_abdomen_ct[MG_ABDOMEN_TISSUES], mg_abdomen_mr[MG_ABDOMEN_TISSUES];
 
-// Tissues of mg_paint_brain; organs are the parts of the tumor: 1 necrosis, 2 edema, 4 enhancing.
+// Tissues of mg_paint_brain; organs are the parts of the tumor: 1 necrosis, 2 oedema, 4 enhancing.
 enum { MG_FLUID = 1, MG_GREY, MG_WHITE, MG_NECROSIS, MG_EDEMA, MG_ENHANCING, MG_BRAIN_TISSUES };
 void mg_paint_brain(mg_pen *pen, mg_solid *s);
 extern const float mg_brain_mr[4][MG_BRAIN_TISSUES]; // flair, t1, t1ce, t2

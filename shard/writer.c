@@ -294,21 +294,21 @@ static int usual_long_side(const mg_dataset *set, const mg_scan *scan)
 
 mg_status mg_shard_write(const mg_comm *world, const mg_shard_order *given, mg_shard_outcome *out)
 {
-    mg_pack_list list = {0};
+    mg_shared_scan list = {0};
     mg_shard_order order = *given;
     mg_pack_job job = {.order = &order, .list = &list};
 
     memset(out, 0, sizeof *out);
     mg_status st = load_against(&job);
     st = mg_comm_agree(world, st);
-    if (!st) st = mg_pack_list_make(world, &order, &list);
+    if (!st) st = mg_scan_share(world, order.set, order.root, order.config, &list);
     if (st) goto done;
     if (order.long_side < 0) order.long_side = usual_long_side(order.set, &list.scan);
     st = mg_comm_agree(world, hash_settings(&job));
     if (!st) st = write_set(world, &job, out);
 
 done:
-    mg_pack_list_free(&list);
+    mg_shared_scan_free(&list);
     job_free(&job);
     return st;
 }

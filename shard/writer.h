@@ -1,6 +1,6 @@
 // Packing one raw data set into a shard set. The only part of shard/ (with cmd_shard.c) that looks
-// into datasets/. Files of this module: writer.c (the whole), writer_list.c (items and folds),
-// writer_item.c (one item), writer_shard.c (one shard), writer_index.c (index.json).
+// into datasets/. Files of this module: writer.c (the whole), writer_item.c (one item),
+// writer_shard.c (one shard), writer_index.c (index.json).
 #ifndef MG_SHARD_WRITER_H
 #define MG_SHARD_WRITER_H
 

@@ -222,8 +222,8 @@ static mg_json *index_json(const mg_pack_job *job, gathered *g, const char *cont
     mg_json_put(index, "skipped", g->skipped);
     mg_json_put(index, "duplicates", g->duplicates);
     mg_json_put(index, "against", g->against);
-    mg_json_put(index, "scan_skipped", texts_json(&job->list->skipped));
-    mg_json_put(index, "notes", texts_json(&job->list->notes));
+    mg_json_put(index, "scan_skipped", texts_json(&job->list->scan.skipped));
+    mg_json_put(index, "notes", texts_json(&job->list->scan.notes));
     g->shards = g->skipped = g->duplicates = g->against = NULL;
     return index;
 }

@@ -303,7 +303,7 @@ static mg_status pack_changed(const mg_shard_order *order, const mg_scan *scan, 
     return st;
 }
 
-mg_status mg_pack_item(const mg_shard_order *order, const mg_pack_list *list, int64_t number,
+mg_status mg_pack_item(const mg_shard_order *order, const mg_shared_scan *list, int64_t number,
                        mg_packed_item *out)
 {
     const mg_item *item = &list->scan.item[number];

@@ -2,32 +2,10 @@
 #ifndef MG_SHARD_WRITER_PRIVATE_H
 #define MG_SHARD_WRITER_PRIVATE_H
 
+#include "datasets/share.h"
 #include "shard/block.h"
 #include "shard/table.h"
 #include "shard/writer.h"
-
-// --- writer_list.c ----------------------------------------------------------------------------------
-
-enum { MG_FOLDS = 5 };
-
-// The items in natural order, the same on all ranks.
-typedef struct {
-    mg_scan scan; // items point into `texts`; release with mg_pack_list_free only
-    mg_pool texts;
-    int32_t *fold;           // [count] of MG_FOLDS
-    mg_texts skipped, notes; // of the scan; rank 0 alone
-} mg_pack_list;
-
-// Rank 0 scans, all ranks get the list. Collective on `world`.
-mg_status mg_pack_list_make(const mg_comm *world, const mg_shard_order *order, mg_pack_list *list);
-void mg_pack_list_free(mg_pack_list *list);
-
-// Fold of each item: by hash of the patient key; where items name a stratum, the keys of a stratum
-// are sorted by hash (ties by text) and dealt to the folds in turn.
-mg_status mg_pack_list_folds(mg_pack_list *list);
-
-// XXH3-64 over all that is known of items [first, last).
-uint64_t mg_pack_list_hash(const mg_pack_list *list, int64_t first, int64_t last);
 
 // --- writer_item.c ----------------------------------------------------------------------------------
 
@@ -60,7 +38,7 @@ void mg_packed_item_free(mg_packed_item *item);
 
 // Read, check, trim, shrink and compress item `number` of the list. An item that cannot be used gives
 // MG_OK and a reason. Thread-safe.
-mg_status mg_pack_item(const mg_shard_order *order, const mg_pack_list *list, int64_t number,
+mg_status mg_pack_item(const mg_shard_order *order, const mg_shared_scan *list, int64_t number,
                        mg_packed_item *out);
 
 // --- writer_shard.c ---------------------------------------------------------------------------------
@@ -73,7 +51,7 @@ typedef struct {
 
 typedef struct {
     const mg_shard_order *order;
-    const mg_pack_list *list;
+    const mg_shared_scan *list;
     mg_against *against; // sorted
     int64_t against_count;
     char **against_set; // [order->against_count] names of their data sets
@@ -85,6 +63,9 @@ typedef struct {
 
 // Path of a shard of the set; NULL without memory. mg_free.
 char *mg_shard_path(const char *out, int64_t number);
+
+// XXH3-64 over all that is known of items [first, last).
+uint64_t mg_shard_list_hash(const mg_shared_scan *list, int64_t first, int64_t last);
 
 // True if the shard is there, whole in its table, and made from these items with these settings.
 bool mg_shard_is_finished(const mg_pack_job *job, int64_t number, int64_t first, int64_t last);

@@ -19,6 +19,20 @@ char *mg_shard_path(const char *out, int64_t number)
     return mg_sprintf("%s/%05" PRId64 ".h5", out, number);
 }
 
+uint64_t mg_shard_list_hash(const mg_shared_scan *list, int64_t first, int64_t last)
+{
+    const char *from = list->texts, *end = from + list->bytes;
+    uint64_t part[3];
+
+    // The texts of a range lie together.
+    if (last < list->scan.count) end = list->scan.item[last].name;
+    if (first < list->scan.count) from = list->scan.item[first].name;
+    part[0] = mg_hash64(from, (size_t)(end - from));
+    part[1] = mg_hash64(list->fold + first, (size_t)(last - first) * sizeof *list->fold);
+    part[2] = (uint64_t)first;
+    return mg_hash64(part, sizeof part);
+}
+
 bool mg_shard_is_finished(const mg_pack_job *job, int64_t number, int64_t first, int64_t last)
 {
     char *path = mg_shard_path(job->order->out, number), list[17];
@@ -32,7 +46,7 @@ bool mg_shard_is_finished(const mg_pack_job *job, int64_t number, int64_t first,
         goto done;
     }
     const mg_shard_head *head = &file->head;
-    mg_hash64_text(mg_pack_list_hash(job->list, first, last), list);
+    mg_hash64_text(mg_shard_list_hash(job->list, first, last), list);
     finished = head->number == number && head->first == first && head->last == last &&
                !strcmp(head->settings, job->settings) && !strcmp(head->list, list) &&
                !strcmp(head->dataset, job->order->set->name);
@@ -194,7 +208,7 @@ static mg_status write_head(shard_writer *w, const mg_pack_job *job, int64_t num
 
     MG_TRY(mg_table_hash(&w->table, &hash));
     mg_hash64_text(hash, table);
-    mg_hash64_text(mg_pack_list_hash(job->list, first, last), list);
+    mg_hash64_text(mg_shard_list_hash(job->list, first, last), list);
     for (int c = 0; c < scan->classes; c++) class_name[c] = scan->class_name[c];
     MG_TRY(mg_h5_write_texts(w->h5, "classes", class_name, scan->classes));
     MG_TRY(mg_h5_set_text(w->h5, "/", "format", "medgraft shard"));

@@ -515,7 +515,7 @@ static void brats(void **state)
     OK(open_set(&o, "brats", "brats_0",
                 "brats: {regions: parts, contrasts: [t1], crop: false, group: site}"));
     CHECK(strstr(o.found.item[0].patient, "site "));
-    assert_string_equal(o.found.class_name[2], "enhancing tumor");
+    assert_string_equal(o.found.class_name[2], "enhancing tumour");
     OK(read_item(&o, 0, &s));
     CHECK(s.volume.input[0] == 1 && s.volume.input[2] == 1 && s.label && !s.volume.full_label);
     mg_sample_free(&s);

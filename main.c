@@ -17,6 +17,8 @@
 static const mg_command commands[] = {
     {"phantom", mg_cmd_phantom, MG_USES_MPI, "write synthetic data sets in the layout of the real ones",
      "", mg_cmd_phantom_options},
+    {"check-data", mg_cmd_check_data, MG_USES_MPI, "open every case of a raw data set and hold it against what is known of the set",
+     "", mg_cmd_check_data_options},
     {"shard", mg_cmd_shard, MG_USES_MPI | MG_STOPS, "pack a raw data set into shards",
      "", mg_cmd_shard_options},
     {"inspect", mg_cmd_inspect, 0, "describe and verify a shard set, shard, checkpoint or run",

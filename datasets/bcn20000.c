@@ -109,6 +109,7 @@ const mg_dataset mg_dataset_bcn20000 = {
     .name = "bcn20000",
     .summary = "BCN20000: dermoscopy, unlabelled use",
     .long_side = 512,
+    .expected = {.width = {1, 1024}, .height = {1, 1024}},
     .options = options,
     .config_bytes = sizeof(config),
     .scan = scan,

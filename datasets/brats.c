@@ -216,9 +216,12 @@ static mg_status add_case(search *s, const char *name, mg_scan *out)
         mg_free(files);
         return st;
     }
+    bool held_back = mg_scan_in_folder(files, "valid") || mg_scan_in_folder(files, "test");
     s->without_seg += !seg;
     if (!*files || (*absent && !s->ed->missing)) {
         st = mg_scan_skip(out, name, "no %s", absent);
+    } else if (!seg && !held_back && !s->cfg->unlabelled) {
+        st = mg_scan_skip(out, name, "no segmentation");
     } else if (seg || s->cfg->unlabelled) {
         find_patient(s, name, patient, sizeof patient);
         mg_item item = {.name = (char *)name,

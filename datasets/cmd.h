@@ -7,4 +7,7 @@
 mg_status mg_cmd_phantom(const mg_args *args);
 int mg_cmd_phantom_options(mg_option_group *groups, int room);
 
+mg_status mg_cmd_check_data(const mg_args *args);
+int mg_cmd_check_data_options(mg_option_group *groups, int room);
+
 #endif

@@ -219,6 +219,7 @@ const mg_dataset mg_dataset_eyepacs = {
     .name = "eyepacs",
     .summary = "EyePACS (Kaggle 2015): fundus photographs, unlabelled use",
     .long_side = 512,
+    .expected = {.width = {433, 5184}, .height = {289, 3456}},
     .options = options,
     .config_bytes = sizeof(config),
     .scan = scan,

@@ -84,6 +84,7 @@ const mg_dataset mg_dataset_ham10000 = {
     .name = "ham10000",
     .summary = "HAM10000: dermoscopy, unlabelled use",
     .long_side = 512,
+    .expected = {.width = {600, 600}, .height = {450, 450}},
     .scan = scan,
     .read = read,
     .phantom = mg_phantom_ham10000,

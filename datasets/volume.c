@@ -153,14 +153,23 @@ static double gap_between(const double a[12], const double b[12])
     return gap;
 }
 
+// The last folder and the name: images and labels may have the same.
+static const char *short_name(const char *path)
+{
+    const char *base = mg_path_base(path);
+
+    if (base - path < 2) return base;
+    for (base--; base > path && base[-1] != '/';) base--;
+    return base;
+}
+
 static mg_status check_shape(const mg_nifti_head *h, const char *path, mg_sample *s)
 {
     MG_CHECK(h->depth == s->depth && h->height == s->height && h->width == s->width, MG_ERR_FORMAT,
              "'%s' is %d x %d x %d, its image is %d x %d x %d (x, y, z of RAS)", path, h->width,
              h->height, h->depth, s->width, s->height, s->depth);
     double gap = gap_between(h->affine, s->volume.affine);
-    if (gap > 1e-3)
-        mg_sample_remark(s, "matrix of '%s' differs by %.3g mm", mg_path_base(path), gap);
+    if (gap > 1e-3) mg_sample_remark(s, "matrix of '%s' differs by %.3g mm", short_name(path), gap);
     return MG_OK;
 }
 

@@ -4,6 +4,7 @@
 #include <omp.h>
 #include <string.h>
 
+#include "datasets/sections.h"
 #include "runtime/log.h"
 #include "runtime/mem.h"
 #include "shard/cmd.h"
@@ -32,43 +33,13 @@ static const mg_option options[] = {
 };
 // clang-format on
 
-// The sections of all data sets, and a structure for each.
-typedef struct {
-    mg_option_group group[MG_MAX_GROUPS];
-    const mg_dataset *set[MG_MAX_GROUPS]; // NULL for the command's own
-    int count;
-} sections;
-
-static void list_sections(sections *s, settings *cfg)
-{
-    *s = (sections){.group = {{options, cfg}}, .count = 1};
-    for (int i = 0; mg_dataset_at(i) && s->count < MG_MAX_GROUPS; i++) {
-        const mg_dataset *set = mg_dataset_at(i);
-        if (!set->options) continue;
-        s->set[s->count] = set;
-        s->group[s->count++] = (mg_option_group){set->options, NULL};
-    }
-}
-
 int mg_cmd_shard_options(mg_option_group *groups, int room)
 {
-    sections s;
+    mg_sections s;
 
-    list_sections(&s, NULL);
+    mg_sections_list(&s, options, NULL);
     for (int i = 0; i < s.count && i < room; i++) groups[i] = s.group[i];
     return s.count < room ? s.count : room;
-}
-
-static mg_status fail_unknown(const char *name)
-{
-    char list[1024] = "";
-
-    for (int i = 0; mg_dataset_at(i); i++) {
-        size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", mg_dataset_at(i)->name);
-    }
-    if (!*name) return MG_FAIL(MG_ERR_CONFIG, "shard.dataset is not set; there are: %s", list);
-    return MG_FAIL(MG_ERR_CONFIG, "no data set '%s'; there are: %s", name, list);
 }
 
 static mg_shard_order make_order(const settings *cfg, const mg_dataset *set)
@@ -100,25 +71,20 @@ static void print_outcome(const mg_shard_order *order, const mg_shard_outcome *o
             seconds > 0 ? (double)o->packed / seconds : 0, (double)mg_mem_peak_rss() / 1e6);
 }
 
-// Settings are loaded into `s`.
-static mg_status run(const mg_args *args, const settings *cfg, const sections *s)
+static mg_status run(const mg_args *args, const settings *cfg, const mg_sections *s)
 {
-    const mg_dataset *set = mg_dataset_find(cfg->dataset);
+    const mg_dataset *set;
     mg_shard_outcome outcome;
     double start = mg_now();
-    char *text = NULL;
 
-    if (!set) return fail_unknown(cfg->dataset);
+    MG_TRY(mg_sections_find("shard.dataset", cfg->dataset, &set));
     MG_CHECK(*cfg->root, MG_ERR_CONFIG, "shard.root is not set: where the raw data lies");
     MG_CHECK(*cfg->out, MG_ERR_CONFIG, "shard.out is not set: where to write the shard set");
     mg_shard_order order = make_order(cfg, set);
-    for (int i = 1; i < s->count; i++) {
-        if (s->set[i] != set) continue;
-        order.config = s->group[i].base;
-        text = mg_config_echo(&s->group[i], 1);
-        MG_CHECK(text, MG_ERR_MEMORY, "cannot allocate the text of the settings");
-        order.config_text = text;
-    }
+    char *text = mg_sections_echo(s, set);
+    MG_CHECK(text, MG_ERR_MEMORY, "cannot allocate the text of the settings");
+    order.config = mg_sections_config(s, set);
+    order.config_text = text;
     mg_status st = mg_shard_write(args->world, &order, &outcome);
     if (!st) print_outcome(&order, &outcome, mg_now() - start);
     mg_free(text);
@@ -128,22 +94,11 @@ static mg_status run(const mg_args *args, const settings *cfg, const sections *s
 mg_status mg_cmd_shard(const mg_args *args)
 {
     settings cfg;
-    sections s;
-    mg_status st = MG_OK;
+    mg_sections s;
 
-    list_sections(&s, &cfg);
-    for (int i = 1; i < s.count; i++) {
-        s.group[i].base = mg_calloc(1, s.set[i]->config_bytes);
-        if (!s.group[i].base) st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate the settings");
-    }
-    st = mg_comm_agree(args->world, st);
-    if (st) goto done;
-    st = mg_args_load(args, s.group, s.count);
-    if (st) goto done;
-    st = run(args, &cfg, &s);
-    mg_config_free(s.group, s.count);
-
-done:
-    for (int i = 1; i < s.count; i++) mg_free(s.group[i].base);
+    mg_sections_list(&s, options, &cfg);
+    MG_TRY(mg_sections_load(args, &s));
+    mg_status st = run(args, &cfg, &s);
+    mg_sections_free(&s);
     return st;
 }

@@ -187,7 +187,7 @@ static mg_json *label_names(void)
                                                  "bladder",
                                                  "prostate/uterus"};
     mg_json *labels = mg_json_object();
-    char key[4];
+    char key[16];
 
     for (int v = 0; v <= ORGANS; v++) {
         snprintf(key, sizeof key, "%d", v);

@@ -17,7 +17,7 @@
 
 typedef struct {
     mg_source_config data;
-    char *model, *out, *method, *click_rule, *empty;
+    char *model, *out, *texts, *method, *click_rule, *empty;
     mg_list clicks, window, volume;
     mg_json *regions;
     bool box, noc, other_object, one_class;
@@ -39,6 +39,7 @@ static const mg_option options[] = {
     {"evaluate.box", MG_BOOL, AT(box), "false", 0, 0, "also score the tight box", NULL},
     {"evaluate.volume", MG_LIST, AT(volume), "stack", 0, 0, "volumes: what clicks are counted for: stack (one click for its worst slice), slice (every slice by itself; slices without the target are empty by rule), volume (as stack, by distances in 3-D); several may be named", NULL},
     {"evaluate.regions", MG_TREE, AT(regions), "", 0, 0, "targets made of several classes, by number or name, instead of the classes: {WT: [1, 2, 3], TC: [1, 3], ET: [3]}", NULL},
+    {"evaluate.texts", MG_TEXT, AT(texts), "", 0, 0, "file of embedded texts (medgraft text): also score a text alone and with one click, by texts held out of training", NULL},
     {"evaluate.noc", MG_BOOL, AT(noc), "false", 0, 0, "run 20 clicks on every target: curves, and clicks until an IoU of 80, 85, 90 %", NULL},
     {"evaluate.other_object", MG_BOOL, AT(other_object), "false", 0, 0, "also click into another class and score against this one", NULL},
     {"evaluate.one_class", MG_BOOL, AT(one_class), "false", 0, 0, "all classes are targets of one kind (numbered objects): score them as one class", NULL},
@@ -68,6 +69,7 @@ typedef struct {
     mg_reader *reader;
     mg_seg_model model;
     mg_evaluator *evaluator;
+    mg_text_choice texts;
     mg_scores scores; // of this rank
     int64_t every;    // of the cases, one in `every` gets a picture
 } evaluation;
@@ -295,6 +297,23 @@ static mg_status write_scores(evaluation *e)
     return mg_comm_agree(e->world, st);
 }
 
+// The texts must have been embedded as those that the model was trained with.
+static mg_status open_texts(evaluation *e, const mg_finetune_config *trained, mg_eval_plan *plan)
+{
+    const char *path = e->s->texts, *name;
+
+    MG_CHECK(e->model.text.width, MG_ERR_CONFIG, "'%s' was not trained with texts", e->s->model);
+    MG_TRY(mg_text_choice_open(path, e->reader, &e->texts));
+    MG_CHECK(!strcmp(e->texts.set.hash, trained->text_encoder) &&
+                 e->texts.set.width == e->model.text.width,
+             MG_ERR_CONFIG, "'%s' was embedded by %s, the texts of the model's training by %s",
+             path, e->texts.set.hash, trained->text_encoder);
+    plan->texts = &e->texts;
+    for (int k = 1; mg_eval_goal(plan, e->reader, k, &name); k++)
+        if (mg_text_choice_fixed(&e->texts, name, 0) >= 0) return MG_OK;
+    return MG_FAIL(MG_ERR_CONFIG, "'%s' holds out no text for any target of the data", path);
+}
+
 static mg_status evaluate(evaluation *e, const char *yaml)
 {
     mg_finetune_config trained = {0};
@@ -305,6 +324,7 @@ static mg_status evaluate(evaluation *e, const char *yaml)
     mg_status st = mg_seg_model_open(e->world, e->s->model, &trained, &e->model);
     if (!st) st = mg_source_open(e->world, &e->s->data, &e->reader);
     if (!st) st = mg_comm_agree(e->world, complete_plan(e, &trained, window, &plan));
+    if (!st && e->s->texts[0]) st = mg_comm_agree(e->world, open_texts(e, &trained, &plan));
     if (!st) st = mg_run_open(e->world, e->s->out, "evaluate", yaml, free_keys, &e->run);
     if (!st)
         st = mg_comm_agree(e->world,
@@ -337,6 +357,7 @@ mg_status mg_cmd_evaluate(const mg_args *args)
         st = evaluate(&e, yaml);
     }
     mg_evaluator_destroy(&e.evaluator);
+    mg_text_choice_close(&e.texts);
     mg_run_close(&e.run);
     mg_reader_close(&e.reader);
     mg_seg_model_free(&e.model);

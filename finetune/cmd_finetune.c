@@ -50,6 +50,22 @@ static mg_status make_model(const mg_comm *world, mg_finetune_config *c, mg_seg_
     return st;
 }
 
+// The texts' vectors decide on tensors of the model, so they are looked at before it is built.
+static mg_status note_texts(mg_finetune_config *c)
+{
+    mg_text_set set;
+    mg_status st = mg_text_set_read(c->texts, &set);
+
+    if (!st) {
+        c->text_width = set.width;
+        mg_free(c->text_encoder);
+        c->text_encoder = mg_strdup(set.hash);
+        if (!c->text_encoder) st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate a hash");
+    }
+    mg_text_set_free(&set);
+    return st;
+}
+
 static mg_status train(const mg_comm *world, const mg_finetune_config *c, mg_seg_model *m,
                        mg_seg_data *data, const char *base, const char *init, const char *yaml)
 {
@@ -63,6 +79,7 @@ static mg_status train(const mg_comm *world, const mg_finetune_config *c, mg_seg
     if (!st) mg_source_note(data->reader, run);
     if (!st && base) mg_run_input_file(run, "model.base", base);
     if (!st && init) mg_run_input_file(run, "model.init", init);
+    if (!st && data->texts) mg_run_input_file(run, "prompts.texts", c->texts);
     if (!st) st = mg_train(world, run, &c->train, mg_seg_task_trainer(task));
     mg_run_close(&run);
     mg_seg_task_destroy(&task);
@@ -75,6 +92,7 @@ mg_status mg_cmd_finetune(const mg_args *args)
     mg_option_group group = {mg_finetune_options, &c};
     mg_seg_model model = {0};
     mg_seg_data data = {0};
+    mg_text_choice texts = {0};
     mg_reader *reader = NULL;
     weights_file base = {0}, init = {0};
     char *yaml = NULL;
@@ -84,9 +102,14 @@ mg_status mg_cmd_finetune(const mg_args *args)
         st = MG_FAIL(MG_ERR_CONFIG, "train.out is not set, expected a run folder");
     st = mg_comm_agree(args->world, st);
     if (!st) st = mg_comm_agree(args->world, mg_train_check(args->world, &c.train));
+    if (!st && c.texts[0]) st = mg_comm_agree(args->world, note_texts(&c));
     if (!st) st = make_model(args->world, &c, &model, &base, &init);
     if (!st) st = mg_source_open(args->world, &c.data, &reader);
-    if (!st) st = mg_comm_agree(args->world, mg_seg_data_open(reader, &model, &c, &data));
+    if (!st && c.texts[0])
+        st = mg_comm_agree(args->world, mg_text_choice_open(c.texts, reader, &texts));
+    if (!st)
+        st = mg_comm_agree(args->world,
+                           mg_seg_data_open(reader, &model, &c, c.texts[0] ? &texts : NULL, &data));
     if (!st) {
         yaml = mg_config_echo(&group, 1); // sizes are resolved by now
         st = train(args->world, &c, &model, &data, base.file, init.file, yaml);
@@ -94,6 +117,7 @@ mg_status mg_cmd_finetune(const mg_args *args)
     free_file(&base), free_file(&init);
     mg_free(yaml);
     mg_seg_data_close(&data);
+    mg_text_choice_close(&texts);
     mg_reader_close(&reader);
     mg_seg_model_free(&model);
     mg_config_free(&group, 1);

@@ -30,6 +30,12 @@ const mg_option mg_finetune_options[] = {
     {"prompts.box_mode", MG_CHOICE, AT(box_mode), "jitter", 0, 0, "boxes: tight, each coordinate moved a little, each side moved outward", "tight|jitter|widen"},
     {"prompts.click_weight", MG_REAL, AT(click_weight), "1", 0, 1e6, "weight of click prompts in the mix", NULL},
     {"prompts.box_weight", MG_REAL, AT(box_weight), "0", 0, 1e6, "weight of box prompts in the mix", NULL},
+    {"prompts.text_weight", MG_REAL, AT(text_weight), "0", 0, 1e6, "weight of prompts by a text alone in the mix", NULL},
+    {"prompts.text_click_weight", MG_REAL, AT(text_click_weight), "0", 0, 1e6, "weight of clicks together with a text in the mix", NULL},
+    {"prompts.texts", MG_TEXT, AT(texts), "", 0, 0, "file of embedded texts, made by medgraft text; those it holds out are never drawn", NULL},
+    {"prompts.text_absent", MG_BOOL, AT(text_absent), "false", 0, 0, "draw texts of several targets also where some of them are not in the picture", NULL},
+    {"prompts.text_width", MG_INT, AT(text_width), "0", 0, 65536, "numbers in the vector of a text; taken from prompts.texts", NULL},
+    {"prompts.text_encoder", MG_TEXT, AT(text_encoder), "", 0, 0, "hash of what embedded the texts; taken from prompts.texts", NULL},
     {"prompts.instances", MG_BOOL, AT(instances), "false", 0, 0, "a target is one connected component of a class instead of the whole class", NULL},
     {"prompts.volume", MG_CHOICE, AT(volume), "stack", 0, 0, "volumes: clicks for the stack as a whole, or for every slice by itself", "stack|slice"},
     {"prompts.carry", MG_BOOL, AT(carry), "true", 0, 0, "stack prompts: slices without a click are given the mask of their neighbour", NULL},
@@ -58,6 +64,14 @@ mg_box_mode mg_finetune_box_mode(const mg_finetune_config *c)
 {
     if (strcmp(c->box_mode, "tight") == 0) return MG_BOX_TIGHT;
     return strcmp(c->box_mode, "widen") == 0 ? MG_BOX_WIDEN : MG_BOX_JITTER;
+}
+
+void mg_finetune_prompt_weights(const mg_finetune_config *c, double weight[MG_PROMPT_KINDS])
+{
+    weight[MG_PROMPT_CLICKS] = c->click_weight;
+    weight[MG_PROMPT_BOX] = c->box_weight;
+    weight[MG_PROMPT_TEXT] = c->text_weight;
+    weight[MG_PROMPT_TEXT_CLICKS] = c->text_click_weight;
 }
 
 bool mg_finetune_single_output(const mg_finetune_config *c)

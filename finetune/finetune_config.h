@@ -26,7 +26,11 @@ typedef struct {
     // prompts.
     char *schedule, *output, *profile, *corrective, *box_mode;
     int64_t max_corrective;
-    double click_weight, box_weight;
+    double click_weight, box_weight, text_weight, text_click_weight;
+    char *texts;        // prompts.texts
+    bool text_absent;   // texts may name targets that are not in the picture
+    int64_t text_width; // of the vectors of prompts.texts, 0 without; set when they are opened
+    char *text_encoder; // hash of what made them
     bool instances;
     char *volume; // stack, slice
     bool carry;
@@ -40,6 +44,7 @@ mg_train_mode mg_finetune_mode(const mg_finetune_config *c);
 mg_click_mode mg_finetune_click_mode(const mg_finetune_config *c);
 mg_start_profile mg_finetune_profile(const mg_finetune_config *c);
 mg_box_mode mg_finetune_box_mode(const mg_finetune_config *c);
+void mg_finetune_prompt_weights(const mg_finetune_config *c, double weight[MG_PROMPT_KINDS]);
 // data.window as two numbers in `out`; *window points there, or is NULL if none is set. MG_ERR_CONFIG.
 mg_status mg_finetune_window(const mg_list *list, double out[2], const double **window);
 bool mg_finetune_single_output(const mg_finetune_config *c); // slot 0 always

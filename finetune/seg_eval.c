@@ -223,6 +223,25 @@ static mg_status run_box(mg_evaluator *e, mg_eval_target *t)
     return add_row(e, t, "box", 0);
 }
 
+// The text alone, and with the first click.
+static mg_status run_text(mg_evaluator *e, mg_eval_target *t)
+{
+    int text = mg_text_choice_fixed(e->plan.texts, t->name, t->sample);
+
+    if (text < 0) return MG_OK;
+    mg_seg_session_reset(e->session);
+    mg_seg_session_text(e->session, mg_text_choice_unit(e->plan.texts, text));
+    MG_TRY(mg_seg_session_decode(e->session, e->pred, NULL, NULL));
+    MG_TRY(add_row(e, t, "text", 0));
+    mg_click click = next_click(e, t);
+    if (click.label < 0) return MG_OK;
+    mg_seg_session_reset(e->session);
+    mg_seg_session_text(e->session, mg_text_choice_unit(e->plan.texts, text));
+    mg_seg_session_click(e->session, click);
+    MG_TRY(mg_seg_session_decode(e->session, e->pred, NULL, NULL));
+    return add_row(e, t, "text + 1 click", 1);
+}
+
 // Click into the next other class of the picture, score against this target.
 static mg_status run_other_object(mg_evaluator *e, mg_eval_target *t, uint16_t classes)
 {
@@ -258,6 +277,7 @@ static mg_status run_picture(mg_evaluator *e, int64_t sample,
         MG_TRY(mg_eval_mask(e->reader, sample, classes, true, e->gt, e->ignore, e->other));
         if (e->plan.other_object) MG_TRY(run_other_object(e, &t, classes));
         if (e->plan.box) MG_TRY(run_box(e, &t));
+        if (e->plan.texts) MG_TRY(run_text(e, &t));
         MG_TRY(run_clicks(e, &t));
         t.gt = e->gt;
         t.mask = e->pred;

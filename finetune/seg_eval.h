@@ -4,6 +4,7 @@
 
 #include "finetune/metric.h"
 #include "finetune/seg_session.h"
+#include "finetune/text_choice.h"
 #include "shard/shard.h"
 
 enum { MG_EVAL_MAX_CLICKS = 20, MG_EVAL_MAX_ROWS = 72, MG_EVAL_MAX_REGIONS = 16 };
@@ -26,9 +27,10 @@ typedef struct {
     bool box;          // protocol "box": the tight box alone
     bool other_object; // protocol "other object": the centre click of another class, scored against
                        // this one (a model that follows the click scores near 0)
-    bool curve;        // run all 20 clicks and keep Dice and IoU after each
-    bool components;   // click rule 4.2 instead of 4.1
-    bool empty_is_one; // both masks empty count as perfect
+    const mg_text_choice *texts; // protocols "text", "text + 1 click" by held-out texts; or NULL
+    bool curve;                  // run all 20 clicks and keep Dice and IoU after each
+    bool components;             // click rule 4.2 instead of 4.1
+    bool empty_is_one;           // both masks empty count as perfect
     double tolerance[MG_MAX_TOLERANCES];
     int tolerances;
     int threads;
@@ -43,8 +45,9 @@ typedef struct {
 
 // One protocol of one target.
 typedef struct {
-    char protocol[48]; // "1 click", "3 clicks", "box", "other object", "1 click/stack (D=8)"
-    int clicks;        // clicks that were made
+    char
+        protocol[48]; // "1 click", "3 clicks", "box", "text", "other object", "1 click/stack (D=8)"
+    int clicks;       // clicks that were made
     mg_metric metric;
 } mg_eval_row;
 

@@ -163,6 +163,11 @@ static mg_status decoder_config(const mg_finetune_config *c, const mg_vit_config
 
 // --- building ---------------------------------------------------------------------------------------
 
+static bool trains(const char *name, void *mode)
+{
+    return mg_text_prompt_owns(name) || mg_sam_trains(name, mode);
+}
+
 mg_status mg_seg_model_build(const mg_finetune_config *c, mg_seg_model *m)
 {
     mg_train_mode mode = mg_finetune_mode(c);
@@ -174,11 +179,13 @@ mg_status mg_seg_model_build(const mg_finetune_config *c, mg_seg_model *m)
     MG_TRY(decoder_config(c, &encoder, &decoder));
     mg_vit_add(&m->vit, &m->params, &encoder);
     m->sam = mg_sam_add(&m->params, &decoder);
+    if (c->text_width > 0)
+        m->text = mg_text_prompt_add(&m->params, (int)c->text_width, decoder.prompt_dim);
     m->side = (int)c->model.image;
     m->cells = 4 * decoder.gh;
     m->cell = (double)c->model.patch / 4;
     m->single_output = mg_finetune_single_output(c);
-    mg_params_train(&m->params, mg_sam_trains, &mode);
+    mg_params_train(&m->params, trains, &mode);
     MG_TRY(mg_params_alloc(&m->params));
     mg_params_init(&m->params, (uint64_t)c->train.seed);
     m->code = mg_alloc((size_t)decoder.gh * decoder.gw * decoder.prompt_dim * sizeof(float));

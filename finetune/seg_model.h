@@ -5,6 +5,7 @@
 
 #include "finetune/finetune_config.h"
 #include "models/sam.h"
+#include "models/text_prompt.h"
 #include "models/vit.h"
 #include "runtime/comm.h"
 
@@ -12,11 +13,12 @@ typedef struct {
     mg_params params;
     mg_vit vit;
     mg_sam sam;
-    int side;           // of the model input, pixels
-    int cells;          // side of the logit grid, 4 gh
-    double cell;        // pixels of the model frame per cell, patch / 4
-    float *code;        // [gh gw, E] position code of the decoder
-    bool single_output; // trained on the single mask: it is used for every prompt
+    mg_text_prompt text; // width 0: the model takes no texts
+    int side;            // of the model input, pixels
+    int cells;           // side of the logit grid, 4 gh
+    double cell;         // pixels of the model frame per cell, patch / 4
+    float *code;         // [gh gw, E] position code of the decoder
+    bool single_output;  // trained on the single mask: it is used for every prompt
 } mg_seg_model;
 
 // Fill in model.size: a name, or "auto" from the configuration of what model.init names (`init_kind`

@@ -26,10 +26,12 @@ mg_sam_prompt mg_seg_prompt_for(mg_seg_prompt *p, mg_seg_scale s, const float *l
     for (int i = 0; i < 4; i++)
         p->corner[i] = (float)(p->box[i] * (i % 2 ? s.scale_y : s.scale_x) + s.shift);
     return (mg_sam_prompt){.B = 1,
-                           .has_points = p->count > 0 || !p->has_box,
+                           .has_points = p->count > 0 || (!p->has_box && !p->text),
                            .N = p->count,
                            .points = p->point,
                            .labels = p->label,
                            .boxes = p->has_box ? p->corner : NULL,
-                           .masks = p->has_mask ? logits : NULL};
+                           .masks = p->has_mask ? logits : NULL,
+                           .extra = p->text,
+                           .n_extra = p->text != NULL};
 }

@@ -12,8 +12,9 @@ typedef struct {
     mg_click click[MG_PROMPT_CLICKS_MAX];
     int count;
     bool has_box;
-    double box[4]; // x0, y0, x1, y1, in cells, both ends included
-    bool has_mask; // logits of an earlier pass go along
+    double box[4];     // x0, y0, x1, y1, in cells, both ends included
+    bool has_mask;     // logits of an earlier pass go along
+    const float *text; // token of a text [E], not owned; NULL without
     // The same for the decoder.
     float point[2 * MG_PROMPT_CLICKS_MAX];
     int32_t label[MG_PROMPT_CLICKS_MAX];
@@ -33,7 +34,8 @@ mg_seg_scale mg_seg_scale_picture(mg_sam_frame frame);
 void mg_seg_prompt_add(mg_seg_prompt *p, mg_click click);
 
 // What the decoder is given; `logits` is the mask prompt [4 gh, 4 gw], used if has_mask. The result
-// points into `p` and lives as long. A prompt without box and clicks has an empty point list.
+// points into `p` and lives as long. A prompt without
+// anything has an empty point list; a text alone has none.
 mg_sam_prompt mg_seg_prompt_for(mg_seg_prompt *p, mg_seg_scale scale, const float *logits);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "finetune/components.h"
+#include "runtime/log.h"
 #include "runtime/mem.h"
 #include "runtime/rng.h"
 #include "shard/resize.h"
@@ -38,8 +39,31 @@ static mg_status list_items(mg_seg_data *d, int64_t total, int slices)
     return MG_OK;
 }
 
+// Every class that is prompted by text alone needs texts; otherwise clicks stand in for them.
+static mg_status check_texts(const mg_seg_data *d, const mg_finetune_config *c)
+{
+    bool others = c->click_weight > 0 || c->box_weight > 0;
+    int with = 0; // classes that have texts
+
+    if (c->text_weight <= 0 && c->text_click_weight <= 0) return MG_OK;
+    MG_CHECK(
+        d->texts, MG_ERR_CONFIG,
+        "prompts.texts is not set: the mix of prompts asks for texts (medgraft text makes them)");
+    MG_CHECK(!c->flip, MG_ERR_CONFIG,
+             "train.flip is true: in mirrored pictures left and right of texts would be wrong");
+    for (int k = 1; k <= mg_reader_classes(d->reader); k++) {
+        if (mg_text_choice_count(d->texts, k) && ++with) continue;
+        MG_CHECK(others, MG_ERR_CONFIG, "prompts.texts has no text for class '%s'",
+                 mg_reader_class_name(d->reader, k));
+        mg_info("texts none for class %s: it is prompted by clicks",
+                mg_reader_class_name(d->reader, k));
+    }
+    MG_CHECK(with, MG_ERR_CONFIG, "prompts.texts has no text for any class of the data");
+    return MG_OK;
+}
+
 mg_status mg_seg_data_open(const mg_reader *reader, const mg_seg_model *model,
-                           const mg_finetune_config *c, mg_seg_data *d)
+                           const mg_finetune_config *c, const mg_text_choice *texts, mg_seg_data *d)
 {
     int64_t total = mg_reader_count(reader);
 
@@ -47,7 +71,11 @@ mg_status mg_seg_data_open(const mg_reader *reader, const mg_seg_model *model,
                        .model = model,
                        .seed = (uint64_t)c->train.seed,
                        .flip = c->flip,
-                       .instances = c->instances};
+                       .instances = c->instances,
+                       .text_absent = c->text_absent,
+                       .texts = texts};
+    mg_finetune_prompt_weights(c, d->weight);
+    MG_TRY(check_texts(d, c));
     MG_TRY(mg_finetune_window(&c->window, d->window_values, &d->window));
     MG_TRY(list_items(d, total, (int)c->model.slices));
     MG_CHECK(d->count > 0, MG_ERR_CONFIG,
@@ -141,16 +169,38 @@ static void take_slice(const mg_seg_data *d, mg_seg_sample *s, int z, mg_sam_fra
     }
 }
 
-static mg_status make_target(const mg_seg_data *d, mg_seg_sample *s, mg_sam_frame frame, bool flip,
-                             const mg_prompt_key *key)
+// The union of the masks of some classes, and of what is to be ignored for them.
+static mg_status read_masks(const mg_seg_data *d, const mg_seg_sample *s, uint16_t classes,
+                            uint8_t *mask, uint8_t *ignore, size_t cells)
+{
+    uint8_t *part = mg_alloc(2 * cells);
+    mg_status st = part ? MG_OK : MG_FAIL(MG_ERR_MEMORY, "cannot allocate a mask");
+
+    memset(mask, 0, cells);
+    memset(ignore, 0, cells);
+    for (int c = 1; c <= MG_SHARD_CLASSES && !st; c++) {
+        if (!(classes >> (c - 1) & 1)) continue;
+        st = mg_reader_mask(d->reader, s->sample, s->first, s->slices, c, part, part + cells);
+        for (size_t i = 0; i < cells && !st; i++) {
+            mask[i] |= part[i];
+            ignore[i] |= part[cells + i];
+        }
+    }
+    mg_free(part);
+    return st;
+}
+
+// From the stored masks of these classes.
+static mg_status make_target(const mg_seg_data *d, mg_seg_sample *s, uint16_t classes,
+                             mg_sam_frame frame, bool flip, const mg_prompt_key *key)
 {
     size_t pixels = (size_t)frame.height * frame.width, all = (size_t)s->slices * pixels;
     uint8_t *mask = mg_alloc(2 * all), *ignore = mask + all;
 
     MG_CHECK(mask, MG_ERR_MEMORY, "cannot allocate a mask");
-    mg_status st =
-        mg_reader_mask(d->reader, s->sample, s->first, s->slices, s->class_number, mask, ignore);
-    if (!st && d->instances) st = keep_instance(mask, s->slices, frame.height, frame.width, key);
+    mg_status st = read_masks(d, s, classes, mask, ignore, all);
+    if (!st && d->instances && !s->unit)
+        st = keep_instance(mask, s->slices, frame.height, frame.width, key);
     if (!st) {
         if (flip) {
             mirror(mask, s->slices * frame.height, frame.width, 1);
@@ -184,8 +234,28 @@ static mg_status present_classes(const mg_seg_data *d, const mg_seg_sample *s, u
     return st;
 }
 
-// Which slices, and which class all of them are asked for.
-static mg_status choose(const mg_seg_data *d, mg_seg_sample *s, mg_prompt_key *key)
+// Kind of prompt, and the text if it has one. *classes is what the target is made of.
+static void choose_prompt(const mg_seg_data *d, mg_seg_sample *s, const mg_prompt_key *key,
+                          uint16_t present, uint16_t *classes)
+{
+    uint16_t unknown = mg_reader_item(d->reader, s->sample)->unknown;
+
+    *classes = (uint16_t)(1u << (s->class_number - 1));
+    s->kind = mg_prompt_kind_draw(key, d->weight);
+    s->unit = NULL;
+    if (s->kind != MG_PROMPT_TEXT && s->kind != MG_PROMPT_TEXT_CLICKS) return;
+    int text = mg_text_choice_draw(d->texts, key, present, unknown, d->text_absent);
+    if (text < 0) {
+        s->kind = MG_PROMPT_CLICKS;
+        return;
+    }
+    s->unit = mg_text_choice_unit(d->texts, text);
+    *classes = d->texts->classes[text];
+}
+
+// Which slices, which class all of them are asked for, and how.
+static mg_status choose(const mg_seg_data *d, mg_seg_sample *s, mg_prompt_key *key,
+                        uint16_t *classes)
 {
     const mg_shard_item *item = mg_reader_item(d->reader, s->sample);
     uint16_t present = classes_of(item);
@@ -198,6 +268,7 @@ static mg_status choose(const mg_seg_data *d, mg_seg_sample *s, mg_prompt_key *k
         MG_TRY(present_classes(d, s, &present));
     }
     key->target = (uint32_t)(s->class_number = mg_prompt_class(key, present));
+    choose_prompt(d, s, key, present, classes);
     return MG_OK;
 }
 
@@ -220,13 +291,14 @@ mg_status mg_seg_produce(void *ctx, int64_t epoch, int64_t entry, void *slot)
     const mg_seg_data *d = ctx;
     mg_seg_sample *s = slot;
     uint8_t *pixels = NULL;
+    uint16_t classes = 0;
     int channels;
 
     place(s, d, slot);
     s->sample = d->index[entry];
     const mg_shard_item *item = mg_reader_item(d->reader, s->sample);
     mg_prompt_key key = {d->seed, (uint32_t)epoch, (uint32_t)s->sample, 0};
-    MG_TRY(choose(d, s, &key));
+    MG_TRY(choose(d, s, &key, &classes));
     mg_stream flips = {d->seed, MG_RNG_FLIP, (uint32_t)epoch, (uint32_t)s->sample};
     bool flip = d->flip && mg_stream_word(&flips, 0) < 0x80000000u;
 
@@ -240,5 +312,5 @@ mg_status mg_seg_produce(void *ctx, int64_t epoch, int64_t entry, void *slot)
     if (st) return st;
     mg_sam_frame frame = {.height = item->height, .width = item->width};
     mg_frame_size(frame.height, frame.width, d->model->side, &frame.height2, &frame.width2);
-    return make_target(d, s, frame, flip, &key);
+    return make_target(d, s, classes, frame, flip, &key);
 }

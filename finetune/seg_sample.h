@@ -6,6 +6,7 @@
 
 #include "finetune/finetune_config.h"
 #include "finetune/seg_model.h"
+#include "finetune/text_choice.h"
 #include "shard/shard.h"
 
 // What is prepared for one sample. The arrays lie behind it in the same slot.
@@ -13,6 +14,8 @@ typedef struct {
     int64_t sample; // index in the reader
     int class_number;
     int first, slices; // of the volume; 0, 1 for a picture
+    mg_prompt_kind kind;
+    const float *unit; // vector of its text, NULL without; the target is all that the text names
     int64_t valid_cells;
     float *image;   // [slices, 3, S, S]
     float *target;  // [slices, cells, cells], 0 or 1
@@ -25,9 +28,11 @@ typedef struct {
     const mg_reader *reader;   // not owned
     const mg_seg_model *model; // not owned; sizes only
     uint64_t seed;
-    bool flip, instances;
-    bool volumes; // samples are stacks
-    int slices;   // of the largest sample: 1, or D of volumes that are that deep
+    bool flip, instances, text_absent;
+    double weight[MG_PROMPT_KINDS];
+    const mg_text_choice *texts; // not owned; NULL without
+    bool volumes;                // samples are stacks
+    int slices;                  // of the largest sample: 1, or D of volumes that are that deep
     double window_values[2];
     const double *window; // of CT, NULL: as stored
     int64_t *index;       // samples with at least one class: their numbers in the reader
@@ -35,9 +40,11 @@ typedef struct {
     int64_t *slice_number; // [items of the reader] dataset-wide number of an item's first slice
 } mg_seg_data;
 
-// List the samples that can be trained on. MG_ERR_CONFIG if there is none.
+// List the samples that can be trained on. `texts` may be NULL. MG_ERR_CONFIG if there is none, or the
+// mix of prompts asks for texts that are not there.
 mg_status mg_seg_data_open(const mg_reader *reader, const mg_seg_model *model,
-                           const mg_finetune_config *config, mg_seg_data *out);
+                           const mg_finetune_config *config, const mg_text_choice *texts,
+                           mg_seg_data *out);
 void mg_seg_data_close(mg_seg_data *data);
 
 size_t mg_seg_slot_bytes(const mg_seg_data *data);

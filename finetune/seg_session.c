@@ -97,6 +97,11 @@ void mg_seg_session_box(mg_seg_session *s, const double box[4])
     prompt->has_box = true;
 }
 
+void mg_seg_session_text(mg_seg_session *s, const float *unit)
+{
+    mg_seg_stack_text(&s->stack, unit);
+}
+
 static mg_status reserve(mg_seg_session *s, size_t floats)
 {
     if (floats <= s->full_floats) return MG_OK;

@@ -20,10 +20,12 @@ mg_status mg_seg_session_picture(mg_seg_session *s, const uint8_t *pixels, int h
 // grid). Same aspect ratio up to rounding.
 void mg_seg_session_grid(mg_seg_session *s, int height, int width);
 
-// Begin a new target: no clicks, no box, no mask prompt.
+// Begin a new target: no clicks, no box, no text, no mask prompt.
 void mg_seg_session_reset(mg_seg_session *s);
 void mg_seg_session_click(mg_seg_session *s, mg_click click); // cells of the grid
 void mg_seg_session_box(mg_seg_session *s, const double box[4]);
+// A text by its embedding; the model takes texts (model->text.width numbers).
+void mg_seg_session_text(mg_seg_session *s, const float *unit);
 
 // Decode with everything given so far and the logits of the chosen mask before; chooses a mask by
 // the rule of 4.4. mask [height, width] of the grid: logit > 0. `logits` on the same grid and the

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The largest pass of a slice: every slot, a mask prompt, all clicks and a box.
+// The largest pass of a slice: every slot, a mask prompt, all clicks, a box and a text.
 static mg_sam_shape largest_shape(const mg_seg_model *m, int clicks)
 {
-    return (mg_sam_shape){.B = 1, .sparse = clicks + 3, .slots = {0, m->sam.T}, .masks = true};
+    return (mg_sam_shape){.B = 1, .sparse = clicks + 4, .slots = {0, m->sam.T}, .masks = true};
 }
 
 void mg_seg_stack_place(mg_layout *at, mg_seg_stack *s, const mg_seg_model *m, int slices,
@@ -30,6 +30,7 @@ void mg_seg_stack_place(mg_layout *at, mg_seg_stack *s, const mg_seg_model *m, i
     s->pass = mg_place_bytes(at, n * sizeof *s->pass);
     s->logits = mg_place(at, n * cells);
     s->iou = mg_place(at, n);
+    s->token = mg_place(at, (size_t)m->sam.cfg.prompt_dim);
 }
 
 void mg_seg_stack_reset(mg_seg_stack *s, int slices)
@@ -39,14 +40,21 @@ void mg_seg_stack_reset(mg_seg_stack *s, int slices)
     for (int z = 0; z < slices; z++) {
         s->prompt[z].count = 0;
         s->prompt[z].has_box = s->prompt[z].has_mask = false;
+        s->prompt[z].text = NULL;
     }
+}
+
+void mg_seg_stack_text(mg_seg_stack *s, const float *unit)
+{
+    mg_text_prompt_forward(s->token, unit, &s->model->text, &s->model->params);
+    for (int z = 0; z < s->slices; z++) s->prompt[z].text = s->token;
 }
 
 // --- order ------------------------------------------------------------------------------------------
 
 static bool is_prompted(const mg_seg_stack *s, int z)
 {
-    return s->prompt[z].count > 0 || s->prompt[z].has_box;
+    return s->prompt[z].count > 0 || s->prompt[z].has_box || s->prompt[z].text;
 }
 
 void mg_seg_stack_only(mg_seg_stack *s, const int *slices, int count)
@@ -116,7 +124,7 @@ static void decode_slice(mg_seg_stack *s, int z)
     if (s->from[z] != MG_FROM_ITSELF) prompt->has_mask = from >= 0;
     s->given[z] = mg_seg_prompt_for(prompt, s->scale, from < 0 ? NULL : s->logits + from * cells);
     if (!m->single_output)
-        slots = mg_sam_wanted(&m->sam, prompt->count, prompt->has_box, false, s->volume);
+        slots = mg_sam_wanted(&m->sam, prompt->count, prompt->has_box, prompt->text, s->volume);
     mg_sam_pass_layout(&at, pass, &m->sam, mg_sam_shape_of(&s->given[z], slots));
     mg_sam_forward(pass, &m->sam, &m->params, s->embedding + (size_t)z * embedding, m->code,
                    &s->given[z], s->scratch);

@@ -22,6 +22,7 @@ typedef struct {
     mg_sam_pass *pass;    // [slices]
     float *logits;        // [slices, cells, cells] of the chosen masks
     float *iou;           // [slices] predicted
+    float *token;         // of the text [E]
     // Work space.
     char *base;      // of the decoder's activations
     size_t one_pass; // bytes of a slice's; 0: they are not kept for a backward pass
@@ -35,12 +36,15 @@ enum { MG_FROM_ITSELF = -1, MG_FROM_NOWHERE = -2 };
 void mg_seg_stack_place(mg_layout *at, mg_seg_stack *s, const mg_seg_model *model, int slices,
                         int clicks, bool keep);
 
-// Begin a new target: no clicks, no boxes, no masks.
+// Begin a new target: no clicks, no boxes, no text, no masks.
 void mg_seg_stack_reset(mg_seg_stack *s, int slices);
 
+// A text for all slices, by its embedding [model->text.width].
+void mg_seg_stack_text(mg_seg_stack *s, const float *unit);
+
 typedef enum {
-    MG_PLAN_EACH,     // every slice by itself, with its own logits of the pass before
-    MG_PLAN_CARRY,    // slices with a click or a box, then outward with the neighbour's logits
+    MG_PLAN_EACH,  // every slice by itself, with its own logits of the pass before
+    MG_PLAN_CARRY, // slices with a click, a box or a text, then outward with the neighbour's logits
     MG_PLAN_NO_CARRY, // the same order, without those logits
 } mg_stack_plan;
 void mg_seg_stack_plan(mg_seg_stack *s, mg_stack_plan plan);

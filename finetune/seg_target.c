@@ -29,6 +29,7 @@ void mg_target_work_place(mg_layout *at, mg_target_work *w, int slices)
     w->pred = mg_place_bytes(at, n * cells);
     w->dmasks = mg_place(at, (n > T ? n : T) * cells);
     w->diou = mg_place(at, T);
+    w->dtoken = mg_place(at, (size_t)m->sam.cfg.prompt_dim);
 }
 
 // --- clicks -----------------------------------------------------------------------------------------
@@ -58,7 +59,7 @@ static void begin_history(mg_target_work *w, const mg_target_run *r, mg_click_hi
                              (uint32_t)s->class_number};
     h->schedule = mg_schedule_draw(&h->key, (int)w->config->max_corrective, long_schedule);
     if (is_once(w)) h->schedule.single = true;
-    h->passes = is_once(w) ? 1 : h->schedule.passes;
+    h->passes = is_once(w) || s->kind == MG_PROMPT_TEXT ? 1 : h->schedule.passes;
 }
 
 // One history for the whole target, or one for each slice. Returns their number.
@@ -88,6 +89,7 @@ static void start_prompt(mg_target_work *w, mg_click_history *h, mg_prompt_kind 
     mg_target target = h->target;
     mg_click start[MG_MAX_START];
 
+    if (kind == MG_PROMPT_TEXT) return;
     target.pred = NULL;
     if (kind == MG_PROMPT_BOX) {
         int z = mg_start_slice(&target, &h->schedule);
@@ -188,27 +190,27 @@ static void run_pass(mg_target_work *w, const mg_target_run *r, int passes)
     r->scalars[MG_SEG_LOSS] += pass_loss(w, r, passes);
     for (int i = 0; i < stack->count; i++) {
         int z = stack->order[i];
-        mg_sam_backward(r->grads, r->dembedding + z * embedding, NULL, w->dmasks + z * cells,
-                        w->diou, &stack->pass[z], &m->sam, &m->params, m->code, &stack->given[z],
-                        stack->scratch);
+        mg_sam_backward(r->grads, r->dembedding + z * embedding, r->sample->unit ? w->dtoken : NULL,
+                        w->dmasks + z * cells, w->diou, &stack->pass[z], &m->sam, &m->params,
+                        m->code, &stack->given[z], stack->scratch);
     }
     for (size_t c = 0; c < (size_t)stack->slices * cells; c++) w->pred[c] = stack->logits[c] > 0;
 }
 
 void mg_target_train(mg_target_work *w, const mg_target_run *r)
 {
-    const mg_finetune_config *c = w->config;
+    const mg_text_prompt *text = &w->model->text;
+    const float *unit = r->sample->unit;
     size_t cells = (size_t)r->sample->slices * w->model->cells * w->model->cells;
-    double weights[MG_PROMPT_KINDS] = {c->click_weight, c->box_weight};
-    mg_prompt_key key = {r->step->seed, (uint32_t)r->step->epoch, (uint32_t)r->sample->sample, 0};
-    mg_prompt_kind kind = mg_prompt_kind_draw(&key, weights);
     int histories = begin_histories(w, r), passes = 0;
 
     mg_seg_stack_reset(&w->stack, r->sample->slices);
     w->stack.embedding = r->embedding;
+    if (unit) mg_seg_stack_text(&w->stack, unit);
+    if (unit) memset(w->dtoken, 0, (size_t)text->out * sizeof *w->dtoken);
     memset(w->pred, 0, cells);
     for (int k = 0; k < histories; k++) {
-        start_prompt(w, &w->history[k], kind);
+        start_prompt(w, &w->history[k], r->sample->kind);
         if (w->history[k].passes > passes) passes = w->history[k].passes;
     }
     // A slice whose own schedule is over repeats its prompt while others go on.
@@ -224,4 +226,5 @@ void mg_target_train(mg_target_work *w, const mg_target_run *r)
         if (i == 0) r->scalars[MG_SEG_DICE_FIRST] += dice;
         if (i == passes - 1) r->scalars[MG_SEG_DICE_LAST] += dice;
     }
+    if (unit) mg_text_prompt_backward(r->grads, w->dtoken, unit, text, &w->model->params);
 }

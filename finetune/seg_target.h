@@ -31,6 +31,7 @@ typedef struct {
     uint8_t *pred;             // [slices, cells, cells] of the last pass, thresholded
     float *dmasks;             // of a pass, all slots
     float *diou;
+    float *dtoken; // of the text [E]
 } mg_target_work;
 
 // Place the arrays for targets of up to `slices` slices; model, config, volumes are set before.

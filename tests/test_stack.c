@@ -394,7 +394,7 @@ static void stacks_come_from_volumes(void **state)
     OK(mg_reader_open((const char *const *)&set, 1, "all", &reader));
     open_config(&config, NULL, 0);
     OK(mg_seg_model_build(&config, &model));
-    OK(mg_seg_data_open(reader, &model, &config, &data));
+    OK(mg_seg_data_open(reader, &model, &config, NULL, &data));
     CHECK(data.volumes && data.slices == 4 && data.count == BALLS_ITEMS);
     mg_seg_sample *s = mg_alloc(mg_seg_slot_bytes(&data));
     for (int64_t k = 0; k < data.count; k++) {

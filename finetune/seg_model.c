@@ -126,6 +126,10 @@ static mg_status encoder_config(const mg_finetune_config *c, mg_vit_config *v)
     MG_CHECK(m->image % m->patch == 0, MG_ERR_CONFIG,
              "model.image %lld is not a multiple of model.patch %lld", (long long)m->image,
              (long long)m->patch);
+    MG_CHECK(
+        adapters || !m->depth_branch, MG_ERR_CONFIG,
+        "model.depth_branch is true, but there are no encoder adapters: it needs train.mode msa "
+        "and model.encoder_adapters");
     for (int i = 0; i < m->global.count; i++) {
         char *end;
         long block = strtol(m->global.item[i], &end, 10);

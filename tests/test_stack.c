@@ -378,6 +378,19 @@ static void fresh_depth_adapters_change_nothing(void **state)
     }
 }
 
+static void the_depth_branch_needs_adapters(void **state)
+{
+    static const char *const settings[] = {"model.depth_branch=true", "train.mode=full"};
+    mg_finetune_config config;
+    mg_seg_model model;
+
+    (void)state;
+    open_config(&config, settings, 2);
+    FAILS(mg_seg_model_build(&config, &model), MG_ERR_CONFIG, "depth_branch");
+    mg_seg_model_free(&model);
+    mg_finetune_config_free(&config);
+}
+
 // --- samples ----------------------------------------------------------------------------------------
 
 static void stacks_come_from_volumes(void **state)
@@ -524,6 +537,7 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(slices_can_have_their_own_clicks),
                                        cmocka_unit_test(an_empty_stack_is_empty),
                                        cmocka_unit_test(fresh_depth_adapters_change_nothing),
+                                       cmocka_unit_test(the_depth_branch_needs_adapters),
                                        cmocka_unit_test(stacks_come_from_volumes),
                                        cmocka_unit_test(stacks_are_blended),
                                        cmocka_unit_test(windows_are_two_rising_numbers)};

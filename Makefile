@@ -45,7 +45,7 @@ GOLDEN_SRC := $(wildcard tests/golden*.c)
 GOLDEN     ?= tests/golden
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test medgraft check check-san check-long check-slurm bench docs golden lint format install clean
+.PHONY: help deps deps-lint demo test medgraft check check-san check-long check-slurm bench docs golden lint format install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | sort | awk -F'\t' '{printf "%-14s %s\n", $$1, $$2}'
@@ -125,8 +125,19 @@ docs: $(BUILD)/medgraft ## write docs/config.md from the option tables
 golden: $(BUILD)/tests/golden ## run the golden files of a folder: make golden GOLDEN=DIR
 	@OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BUILD)/tests/golden $(GOLDEN)
 
-lint: ## format, folder order, one home per library
+deps-lint: ## install what lint and the leak checks need
+	@sh jobs/deps.sh "$(DEPS_LINT)" ""
+
+lint: ## format, folder order, one home per library, cppcheck, no paths of a machine
+	@clang-format --dry-run -Werror $(wildcard */*.[ch]) $(wildcard *.c)
 	@tests/check_layers.sh
+	@if git grep -nIE '(^|[^A-Za-z0-9_.])/(home|root|work)/' -- . ; then \
+	echo "a path of a machine is in the tree"; exit 1; fi
+	@mkdir -p build/cppcheck
+	@cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --std=c11 -I. \
+	--inline-suppr --suppressions-list=tests/cppcheck.supp --cppcheck-build-dir=build/cppcheck \
+	-j$$(nproc) $(FOLDERS) main.c
+	@echo "lint ok"
 
 format: ## clang-format everything
 	clang-format -i $(wildcard */*.[ch]) $(wildcard *.c)

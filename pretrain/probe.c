@@ -43,7 +43,7 @@ static mg_status macro_auroc(const float *score, const int32_t *label, int64_t n
 mg_status mg_probe_rate(const float *score, const int32_t *label, int64_t n, int classes,
                         mg_probe_scores *out)
 {
-    int64_t *have = mg_calloc(2 * (size_t)classes, sizeof *have), *found = have + classes, all = 0;
+    int64_t *have = mg_calloc(2 * (size_t)classes, sizeof *have), *found = NULL, all = 0;
     float *column = mg_alloc((size_t)(n + 1) * sizeof *column);
     uint8_t *is = mg_alloc((size_t)(n + 1));
     double sum = 0;
@@ -55,6 +55,7 @@ mg_status mg_probe_rate(const float *score, const int32_t *label, int64_t n, int
         st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate the scores of %d classes", classes);
         goto done;
     }
+    found = have + classes;
     for (int64_t i = 0; i < n; i++) {
         have[label[i]]++;
         found[label[i]] += first_largest(score + i * classes, classes) == label[i];

@@ -46,13 +46,13 @@ double golden_norm(const float *a, size_t n);
 double golden_max(const float *a, const float *b, size_t n);
 
 // One function per kind, in tests/golden_<topic>.c; a kind whose function is not linked is skipped.
-#define GOLDEN_KINDS(X)                                                                     \
-    X(adamw)                                                                                \
-    X(bpe)                                                                                  \
-    X(clicks)                                                                               \
-    X(clip_text) X(components) X(edt) X(emix) X(emix_ranks) X(losses) X(lr_schedule) X(mae) \
-        X(metrics) X(msa) X(philox) X(relpos_resize) X(sam_decoder) X(sam_encoder)          \
-            X(sam_preprocess) X(shed) X(sincos) X(weight_files) X(weights_resize)
+// clang-format off
+#define GOLDEN_KINDS(X) \
+    X(adamw) X(bpe) X(clicks) X(clip_text) X(components) X(edt) X(emix) X(emix_ranks) \
+    X(losses) X(lr_schedule) X(mae) X(metrics) X(msa) X(philox) X(relpos_resize) \
+    X(sam_decoder) X(sam_encoder) X(sam_preprocess) X(shed) X(sincos) X(weight_files) \
+    X(weights_resize)
+// clang-format on
 #define GOLDEN_DECLARE(kind) void golden_kind_##kind(golden *g) __attribute__((weak));
 GOLDEN_KINDS(GOLDEN_DECLARE)
 

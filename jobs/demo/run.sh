@@ -59,4 +59,8 @@ evaluate SAM sam fundus-test 1,3,10
 evaluate MedSAM medsam fundus-test 1
 evaluate MSA msa fundus-test 1 --other-object
 "$mg" report "$out/pretrain" "$out/sam" "$out/medsam" "$out/msa" "$out/eval/SAM-source" \
-    "$out/eval/SAM" "$out/eval/MedSAM" "$out/eval/MSA" --out "$out/report"
+    "$out/eval/SAM" "$out/eval/MedSAM" "$out/eval/MSA" --out "$out/report" >"$out/report.txt"
+cat "$out/report.txt"
+
+echo "== against the levels of the recipe"
+$conf/check.sh "$out/report.txt" "$out/pretrain/metrics.jsonl" "$out/msa/log.txt"

@@ -33,6 +33,7 @@ const mg_option mg_finetune_options[] = {
     {"prompts.text_weight", MG_REAL, AT(text_weight), "0", 0, 1e6, "weight of prompts by a text alone in the mix", NULL},
     {"prompts.text_click_weight", MG_REAL, AT(text_click_weight), "0", 0, 1e6, "weight of clicks together with a text in the mix", NULL},
     {"prompts.texts", MG_TEXT, AT(texts), "", 0, 0, "file of embedded texts, made by medgraft text; those it holds out are never drawn", NULL},
+    {"prompts.text_targets", MG_CHOICE, AT(text_targets), "union", 0, 0, "texts of several targets: one mask, the union; or each target's mask by itself, each counting for a part of the sample", "union|each"},
     {"prompts.text_absent", MG_BOOL, AT(text_absent), "false", 0, 0, "draw texts of several targets also where some of them are not in the picture", NULL},
     {"prompts.text_width", MG_INT, AT(text_width), "0", 0, 65536, "numbers in the vector of a text; taken from prompts.texts", NULL},
     {"prompts.text_encoder", MG_TEXT, AT(text_encoder), "", 0, 0, "hash of what embedded the texts; taken from prompts.texts", NULL},

@@ -28,6 +28,7 @@ typedef struct {
     int64_t max_corrective;
     double click_weight, box_weight, text_weight, text_click_weight;
     char *texts;        // prompts.texts
+    char *text_targets; // union, each
     bool text_absent;   // texts may name targets that are not in the picture
     int64_t text_width; // of the vectors of prompts.texts, 0 without; set when they are opened
     char *text_encoder; // hash of what made them

@@ -73,9 +73,12 @@ mg_status mg_seg_data_open(const mg_reader *reader, const mg_seg_model *model,
                        .flip = c->flip,
                        .instances = c->instances,
                        .text_absent = c->text_absent,
+                       .text_each = strcmp(c->text_targets, "each") == 0,
+                       .parts = 1,
                        .texts = texts};
     mg_finetune_prompt_weights(c, d->weight);
     MG_TRY(check_texts(d, c));
+    if (texts && d->text_each) d->parts = mg_text_choice_most(texts);
     MG_TRY(mg_finetune_window(&c->window, d->window_values, &d->window));
     MG_TRY(list_items(d, total, (int)c->model.slices));
     MG_CHECK(d->count > 0, MG_ERR_CONFIG,
@@ -97,7 +100,8 @@ void mg_seg_data_close(mg_seg_data *d)
 static size_t place(mg_seg_sample *s, const mg_seg_data *d, void *slot)
 {
     mg_layout at = {.base = slot};
-    size_t n = (size_t)d->slices, cells = n * (size_t)d->model->cells * d->model->cells;
+    size_t n = (size_t)d->slices, one = (size_t)d->model->cells * d->model->cells;
+    size_t cells = (size_t)d->parts * n * one;
 
     mg_place_bytes(&at, sizeof *s);
     s->image = mg_place(&at, n * 3 * (size_t)d->model->side * d->model->side);
@@ -106,6 +110,19 @@ static size_t place(mg_seg_sample *s, const mg_seg_data *d, void *slot)
     s->valid = mg_place_bytes(&at, cells);
     s->ignore = mg_place_bytes(&at, cells);
     return at.used;
+}
+
+mg_seg_sample mg_seg_sample_part(const mg_seg_sample *s, int p, size_t cells_of_slice)
+{
+    mg_seg_sample part = *s;
+    size_t at = (size_t)p * s->slices * cells_of_slice;
+
+    if (s->parts > 1) part.class_number = __builtin_ctz(s->part[p]) + 1;
+    part.target += at;
+    part.mask += at;
+    part.valid += at;
+    part.ignore += at;
+    return part;
 }
 
 size_t mg_seg_slot_bytes(const mg_seg_data *d)
@@ -150,7 +167,7 @@ static mg_status keep_instance(uint8_t *mask, int slices, int height, int width,
     return st;
 }
 
-// Target, valid and ignored cells of one slice from its mask.
+// Target, valid and ignored cells of slice `z`, counted over all parts, from its mask.
 static void take_slice(const mg_seg_data *d, mg_seg_sample *s, int z, mg_sam_frame frame,
                        const uint8_t *mask, const uint8_t *ignored)
 {
@@ -190,28 +207,34 @@ static mg_status read_masks(const mg_seg_data *d, const mg_seg_sample *s, uint16
     return st;
 }
 
-// From the stored masks of these classes.
-static mg_status make_target(const mg_seg_data *d, mg_seg_sample *s, uint16_t classes,
-                             mg_sam_frame frame, bool flip, const mg_prompt_key *key)
+// One part from the stored masks of its classes.
+static mg_status make_part(const mg_seg_data *d, mg_seg_sample *s, int p, mg_sam_frame frame,
+                           bool flip, const mg_prompt_key *key)
 {
     size_t pixels = (size_t)frame.height * frame.width, all = (size_t)s->slices * pixels;
     uint8_t *mask = mg_alloc(2 * all), *ignore = mask + all;
 
     MG_CHECK(mask, MG_ERR_MEMORY, "cannot allocate a mask");
-    mg_status st = read_masks(d, s, classes, mask, ignore, all);
+    mg_status st = read_masks(d, s, s->part[p], mask, ignore, all);
     if (!st && d->instances && !s->unit)
         st = keep_instance(mask, s->slices, frame.height, frame.width, key);
-    if (!st) {
-        if (flip) {
-            mirror(mask, s->slices * frame.height, frame.width, 1);
-            mirror(ignore, s->slices * frame.height, frame.width, 1);
-        }
-        s->valid_cells = 0;
-        for (int z = 0; z < s->slices; z++)
-            take_slice(d, s, z, frame, mask + z * pixels, ignore + z * pixels);
+    if (!st && flip) {
+        mirror(mask, s->slices * frame.height, frame.width, 1);
+        mirror(ignore, s->slices * frame.height, frame.width, 1);
     }
+    for (int z = 0; z < s->slices && !st; z++)
+        take_slice(d, s, p * s->slices + z, frame, mask + z * pixels, ignore + z * pixels);
     mg_free(mask);
     return st;
+}
+
+static mg_status make_target(const mg_seg_data *d, mg_seg_sample *s, mg_sam_frame frame, bool flip,
+                             const mg_prompt_key *key)
+{
+    s->valid_cells = 0;
+    for (int p = 0; p < s->parts; p++) MG_TRY(make_part(d, s, p, frame, flip, key));
+    s->valid_cells /= s->parts;
+    return MG_OK;
 }
 
 // Classes that are found in the slices of a stack; those of its volume if there are none.
@@ -234,13 +257,14 @@ static mg_status present_classes(const mg_seg_data *d, const mg_seg_sample *s, u
     return st;
 }
 
-// Kind of prompt, and the text if it has one. *classes is what the target is made of.
+// Kind of prompt, the text if it has one, and what is asked for.
 static void choose_prompt(const mg_seg_data *d, mg_seg_sample *s, const mg_prompt_key *key,
-                          uint16_t present, uint16_t *classes)
+                          uint16_t present)
 {
-    uint16_t unknown = mg_reader_item(d->reader, s->sample)->unknown;
+    uint16_t unknown = mg_reader_item(d->reader, s->sample)->unknown, classes;
 
-    *classes = (uint16_t)(1u << (s->class_number - 1));
+    s->parts = 1;
+    s->part[0] = (uint16_t)(1u << (s->class_number - 1));
     s->kind = mg_prompt_kind_draw(key, d->weight);
     s->unit = NULL;
     if (s->kind != MG_PROMPT_TEXT && s->kind != MG_PROMPT_TEXT_CLICKS) return;
@@ -250,12 +274,15 @@ static void choose_prompt(const mg_seg_data *d, mg_seg_sample *s, const mg_promp
         return;
     }
     s->unit = mg_text_choice_unit(d->texts, text);
-    *classes = d->texts->classes[text];
+    s->part[0] = classes = d->texts->classes[text];
+    if (!d->text_each) return;
+    s->parts = 0;
+    for (int c = 0; c < MG_SHARD_CLASSES; c++)
+        if (classes >> c & 1) s->part[s->parts++] = (uint16_t)(1u << c);
 }
 
 // Which slices, which class all of them are asked for, and how.
-static mg_status choose(const mg_seg_data *d, mg_seg_sample *s, mg_prompt_key *key,
-                        uint16_t *classes)
+static mg_status choose(const mg_seg_data *d, mg_seg_sample *s, mg_prompt_key *key)
 {
     const mg_shard_item *item = mg_reader_item(d->reader, s->sample);
     uint16_t present = classes_of(item);
@@ -268,7 +295,7 @@ static mg_status choose(const mg_seg_data *d, mg_seg_sample *s, mg_prompt_key *k
         MG_TRY(present_classes(d, s, &present));
     }
     key->target = (uint32_t)(s->class_number = mg_prompt_class(key, present));
-    choose_prompt(d, s, key, present, classes);
+    choose_prompt(d, s, key, present);
     return MG_OK;
 }
 
@@ -291,14 +318,13 @@ mg_status mg_seg_produce(void *ctx, int64_t epoch, int64_t entry, void *slot)
     const mg_seg_data *d = ctx;
     mg_seg_sample *s = slot;
     uint8_t *pixels = NULL;
-    uint16_t classes = 0;
     int channels;
 
     place(s, d, slot);
     s->sample = d->index[entry];
     const mg_shard_item *item = mg_reader_item(d->reader, s->sample);
     mg_prompt_key key = {d->seed, (uint32_t)epoch, (uint32_t)s->sample, 0};
-    MG_TRY(choose(d, s, &key, &classes));
+    MG_TRY(choose(d, s, &key));
     mg_stream flips = {d->seed, MG_RNG_FLIP, (uint32_t)epoch, (uint32_t)s->sample};
     bool flip = d->flip && mg_stream_word(&flips, 0) < 0x80000000u;
 
@@ -312,5 +338,5 @@ mg_status mg_seg_produce(void *ctx, int64_t epoch, int64_t entry, void *slot)
     if (st) return st;
     mg_sam_frame frame = {.height = item->height, .width = item->width};
     mg_frame_size(frame.height, frame.width, d->model->side, &frame.height2, &frame.width2);
-    return make_target(d, s, classes, frame, flip, &key);
+    return make_target(d, s, frame, flip, &key);
 }

@@ -15,12 +15,17 @@ typedef struct {
     int class_number;
     int first, slices; // of the volume; 0, 1 for a picture
     mg_prompt_kind kind;
-    const float *unit; // vector of its text, NULL without; the target is all that the text names
-    int64_t valid_cells;
-    float *image;   // [slices, 3, S, S]
-    float *target;  // [slices, cells, cells], 0 or 1
-    uint8_t *mask;  // the same as bytes
-    uint8_t *valid; // [slices, cells, cells], 0 in the padding and where the label is to be ignored
+    const float *unit; // vector of its text, NULL without
+    // Masks that are asked for one after the other, each counting 1 / parts: the class's, all that the
+    // text names as one, or (prompts.text_targets: each) those that it names one by one.
+    int parts;
+    uint16_t part[MG_SHARD_CLASSES]; // classes of each, bit c-1
+    int64_t valid_cells;             // mean over the parts
+    float *image;                    // [slices, 3, S, S]
+    float *target;                   // [parts, slices, cells, cells], 0 or 1
+    uint8_t *mask;                   // the same as bytes
+    uint8_t *
+        valid; // [parts, slices, cells, cells], 0 in the padding and where the label is to be ignored
     uint8_t *ignore; // 1 - valid
 } mg_seg_sample;
 
@@ -28,7 +33,8 @@ typedef struct {
     const mg_reader *reader;   // not owned
     const mg_seg_model *model; // not owned; sizes only
     uint64_t seed;
-    bool flip, instances, text_absent;
+    bool flip, instances, text_absent, text_each;
+    int parts; // of the largest sample
     double weight[MG_PROMPT_KINDS];
     const mg_text_choice *texts; // not owned; NULL without
     bool volumes;                // samples are stacks
@@ -46,6 +52,9 @@ mg_status mg_seg_data_open(const mg_reader *reader, const mg_seg_model *model,
                            const mg_finetune_config *config, const mg_text_choice *texts,
                            mg_seg_data *out);
 void mg_seg_data_close(mg_seg_data *data);
+
+// Part `p` of a sample, as if it were all of it but for its weight, 1 / parts.
+mg_seg_sample mg_seg_sample_part(const mg_seg_sample *s, int p, size_t cells_of_slice);
 
 size_t mg_seg_slot_bytes(const mg_seg_data *data);
 

@@ -131,7 +131,7 @@ static double pass_loss(mg_target_work *w, const mg_target_run *r, int passes)
     size_t one = (size_t)w->model->cells * w->model->cells, cells = (size_t)s->slices * one;
     int M = s->slices > 1 ? 1 : first->shape.slots.count;
     const float *masks = s->slices > 1 ? stack->logits : first->masks, *iou = first->iou;
-    double n = (double)r->step->batch * passes, sum = 0;
+    double n = (double)r->step->batch * passes * s->parts, sum = 0;
     float mean;
 
     if (s->slices > 1) {
@@ -152,7 +152,7 @@ static double pass_loss(mg_target_work *w, const mg_target_run *r, int passes)
     }
     return mg_dice_sq_loss(w->dmasks, masks, s->target, s->valid, M, cells, n * M) +
            mg_bce_loss(w->dmasks, masks, s->target, s->valid, M, cells, 1,
-                       (double)w->valid_cells * M * passes);
+                       (double)w->valid_cells * M * passes * s->parts);
 }
 
 // Dice of the thresholded mask on the logit grid; 1 if both are empty.
@@ -222,7 +222,8 @@ void mg_target_train(mg_target_work *w, const mg_target_run *r)
                 corrective_click(w, h, stage);
         }
         run_pass(w, r, passes);
-        double dice = grid_dice(w->pred, r->sample, cells) / (double)r->step->batch;
+        double dice =
+            grid_dice(w->pred, r->sample, cells) / ((double)r->step->batch * r->sample->parts);
         if (i == 0) r->scalars[MG_SEG_DICE_FIRST] += dice;
         if (i == passes - 1) r->scalars[MG_SEG_DICE_LAST] += dice;
     }

@@ -98,6 +98,7 @@ static void run_group(mg_seg_task *t, const mg_step *step, void **slot, int n, f
     mg_seg_model *m = t->model;
     int slices = ((const mg_seg_sample *)slot[0])->slices, B = n * slices;
     size_t pixels = (size_t)slices * 3 * m->side * m->side;
+    size_t cells = (size_t)m->cells * m->cells;
     size_t embedding = (size_t)slices * m->vit.gh * m->vit.gw * m->sam.cfg.prompt_dim;
 
     for (int b = 0; b < n; b++)
@@ -109,13 +110,16 @@ static void run_group(mg_seg_task *t, const mg_step *step, void **slot, int n, f
     for (int b = 0; b < n; b++) {
         const mg_seg_sample *s = slot[b];
         mg_target_run r = {.step = step,
-                           .sample = s,
                            .slice_number = t->data->slice_number[s->sample] + s->first,
                            .embedding = t->vit.out + b * embedding,
                            .dembedding = t->dembedding + b * embedding,
                            .grads = grads,
                            .scalars = scalars};
-        mg_target_train(&t->work, &r);
+        for (int p = 0; p < s->parts; p++) {
+            mg_seg_sample part = mg_seg_sample_part(s, p, cells);
+            r.sample = &part;
+            mg_target_train(&t->work, &r);
+        }
     }
     mg_ready_from(last, &m->params, m->sam.gauss); // the first tensor behind the encoder's
     mg_vit_backward(NULL, grads, &t->vit, &m->vit, &m->params, t->dembedding, t->images, last,

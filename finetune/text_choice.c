@@ -48,6 +48,17 @@ int mg_text_choice_count(const mg_text_choice *c, int class_number)
     return n;
 }
 
+int mg_text_choice_most(const mg_text_choice *c)
+{
+    int most = 1;
+
+    for (int i = 0; i < c->set.corpus.count; i++) {
+        int n = __builtin_popcount(c->classes[i]);
+        if (n > most) most = n;
+    }
+    return most;
+}
+
 static bool may_be_drawn(const mg_text_choice *c, int i, int class_number, uint16_t present,
                          uint16_t unknown, bool absent)
 {

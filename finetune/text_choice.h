@@ -20,6 +20,9 @@ void mg_text_choice_close(mg_text_choice *c);
 // Training texts that name class `class_number` and no other.
 int mg_text_choice_count(const mg_text_choice *c, int class_number);
 
+// The most classes that a text names.
+int mg_text_choice_most(const mg_text_choice *c);
+
 // A text for the class of `key`, or -1 if there is none: not held out, of several targets only if all of
 // them were labelled (`unknown`) and are in the picture (`present`; with `absent` that does not matter).
 int mg_text_choice_draw(const mg_text_choice *c, const mg_prompt_key *key, uint16_t present,

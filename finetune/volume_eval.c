@@ -387,6 +387,43 @@ static mg_status run_box(mg_volume_evaluator *e, mg_eval_target *t, mg_eval_form
     return add_row(e, t, form, 0, 0);
 }
 
+// A text for every slice of a stack; `clicked`: with the first click of the stack beside it.
+static void text_stack(mg_volume_evaluator *e, const float *unit, bool clicked, int i)
+{
+    int first = mg_stack_first(e->item->depth, e->plan->slices, i);
+    mg_target target = target_of_stack(e, first);
+
+    begin_stack(e, i);
+    mg_seg_stack_text(&e->stack, unit);
+    if (clicked) {
+        mg_click click = next_click(e, MG_EVAL_STACK, &target);
+        if (click.label >= 0) mg_seg_prompt_add(&e->stack.prompt[click.z], click);
+    }
+    mg_seg_stack_plan(&e->stack, MG_PLAN_EACH); // the text reaches all slices: nothing is carried
+    decode(e);
+    mg_blend_add(&e->blend, 0, &e->stack, first);
+}
+
+// "text (D=8)", "text + 1 click/stack (D=8)".
+static mg_status run_text(mg_volume_evaluator *e, mg_eval_target *t)
+{
+    int text = mg_text_choice_fixed(e->plan->texts, t->name, t->sample);
+    mg_target target = whole_target(e);
+    char name[48];
+
+    if (text < 0) return MG_OK;
+    for (int clicked = 0; clicked < 2; clicked++) {
+        mg_blend_reset(&e->blend);
+        for (int i = 0; i < e->stacks; i++)
+            text_stack(e, mg_text_choice_unit(e->plan->texts, text), clicked, i);
+        MG_TRY(take_mask(e, 0));
+        snprintf(name, sizeof name, clicked ? "text + 1 click/stack (D=%d)" : "text (D=%d)",
+                 e->plan->slices);
+        MG_TRY(mg_eval_add_row(e->plan, t, name, clicked, &target, e->full_spacing));
+    }
+    return MG_OK;
+}
+
 static int largest_slice(const mg_volume_evaluator *e)
 {
     int64_t most = 0;
@@ -411,6 +448,7 @@ static mg_status run_target(mg_volume_evaluator *e, mg_eval_target *t, uint16_t 
     MG_TRY(mg_eval_mask(e->reader, t->sample, classes, true, e->full_gt, e->full_ignore,
                         e->full_room));
     e->best = largest_slice(e);
+    if (e->plan->texts) MG_TRY(run_text(e, t));
     for (int form = 0; form < MG_EVAL_FORMS; form++) {
         if (!e->plan->form[form]) continue;
         if (e->plan->box) MG_TRY(run_box(e, t, (mg_eval_form)form));

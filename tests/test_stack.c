@@ -81,6 +81,7 @@ static void open_bench(bench *b, const char *const *more, int count)
     }
     b->sample = (mg_seg_sample){.class_number = 1,
                                 .slices = SLICES,
+                                .parts = 1,
                                 .target = b->target,
                                 .mask = b->mask,
                                 .valid = b->valid,

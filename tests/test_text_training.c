@@ -17,6 +17,7 @@
 #include "runtime/mem.h"
 #include "shard/source.h"
 #include "shard/writer.h"
+#include "tests/stack_data.h"
 
 enum { SIDE = 32, ITEMS = 60, ORGANS = 5, WITHOUT = 7 }; // item WITHOUT has no aorta
 
@@ -207,7 +208,7 @@ static void finds_what_is_named(void **state)
     int count;
     (void)state;
     if (mg_comm_size(world) > 1) return; // the bits are the same there
-    OK(train(world, "model", "train.steps=400", "train.seed=1"));
+    OK(train(world, "model", "train.steps=600", "train.seed=1"));
     OK(evaluate("model", "data.part=test"));
     OK(train(world, "begun", "train.steps=1", "train.seed=1"));
     OK(evaluate("begun", "data.part=test"));
@@ -240,9 +241,9 @@ static uint64_t hash_of(const char *name)
 static void same_bits_on_any_ranks(void **state)
 {
     (void)state;
-    OK(train(world, "all", "train.steps=4", "prompts.box_weight=0.2"));
+    OK(train(world, "all", "train.steps=4", "prompts.text_targets=each"));
     if (mg_comm_rank(world) != 0) return;
-    OK(train(alone, "one", "train.steps=4", "prompts.box_weight=0.2"));
+    OK(train(alone, "one", "train.steps=4", "prompts.text_targets=each"));
     CHECK(hash_of("all") == hash_of("one"));
 }
 
@@ -257,47 +258,59 @@ static void refused(void **state)
 
 // --- samples ----------------------------------------------------------------------------------------
 
-// Cells of the target that are of these classes, and others.
-static void check_sample(const mg_seg_data *d, const mg_seg_sample *s, int *several)
+// Each part of the target is the union of its classes' masks.
+static void check_part(const mg_seg_data *d, const mg_seg_sample *s, int p)
 {
     size_t cells = (size_t)d->model->cells * d->model->cells;
-    uint8_t mask[SIDE * SIDE];
-    uint16_t classes = (uint16_t)(1u << (s->class_number - 1));
+    mg_seg_sample part = mg_seg_sample_part(s, p, cells);
+    uint8_t mask[SIDE * SIDE] = {0}, one[SIDE * SIDE];
+
+    CHECK(cells == SIDE * SIDE); // one cell a pixel
+    CHECK(s->part[p] >> (part.class_number - 1) & 1);
+    for (int c = 1; c <= ORGANS; c++) {
+        if (!(s->part[p] >> (c - 1) & 1)) continue;
+        OK(mg_reader_mask(d->reader, s->sample, 0, 1, c, one, NULL));
+        for (int k = 0; k < SIDE * SIDE; k++) mask[k] |= one[k];
+    }
+    assert_memory_equal(part.mask, mask, cells);
+}
+
+static void check_sample(const mg_seg_data *d, const mg_seg_sample *s, int *several)
+{
+    uint16_t classes = (uint16_t)(1u << (s->class_number - 1)), all = 0;
 
     if (s->unit) classes = d->texts->classes[(s->unit - d->texts->set.unit) / d->texts->set.width];
     CHECK(classes >> (s->class_number - 1) & 1);
     CHECK(!(classes & ~mg_reader_item(d->reader, s->sample)->classes));
     CHECK((s->kind == MG_PROMPT_TEXT || s->kind == MG_PROMPT_TEXT_CLICKS) == (s->unit != NULL));
     *several += (classes & (classes - 1)) != 0;
-    memset(mask, 0, sizeof mask);
-    for (int c = 1; c <= ORGANS; c++) {
-        uint8_t one[SIDE * SIDE];
-        if (!(classes >> (c - 1) & 1)) continue;
-        OK(mg_reader_mask(d->reader, s->sample, 0, 1, c, one, NULL));
-        for (int k = 0; k < SIDE * SIDE; k++) mask[k] |= one[k];
+    CHECK(s->parts == (d->text_each ? __builtin_popcount(classes) : 1));
+    for (int p = 0; p < s->parts; p++) {
+        check_part(d, s, p);
+        all |= s->part[p];
     }
-    CHECK(cells == SIDE * SIDE); // one cell a pixel
-    assert_memory_equal(s->mask, mask, cells);
+    CHECK(all == classes);
 }
 
-static void targets_are_unions(void **state)
+static void check_samples(const char *targets)
 {
     char sets[128], file[128];
     snprintf(sets, sizeof sets, "data.sets=%s", set);
     snprintf(file, sizeof file, "prompts.texts=%s", texts);
-    char *const settings[] = {sets,
-                              file,
-                              "model.size=custom",
-                              "model.image=32",
-                              "model.patch=4",
-                              "model.dim=16",
-                              "model.depth=1",
-                              "model.heads=2",
-                              "model.global=0",
-                              "prompts.text_weight=1",
-                              "prompts.text_width=256",
-                              "data.part=all"};
-    mg_list list = {12, (char **)settings};
+    const char *const settings[] = {sets,
+                                    file,
+                                    "model.size=custom",
+                                    "model.image=32",
+                                    "model.patch=4",
+                                    "model.dim=16",
+                                    "model.depth=1",
+                                    "model.heads=2",
+                                    "model.global=0",
+                                    "prompts.text_weight=1",
+                                    "prompts.text_width=256",
+                                    "data.part=all",
+                                    targets};
+    mg_list list = {13, (char **)settings};
     mg_finetune_config c;
     mg_option_group group = {mg_finetune_options, &c};
     mg_seg_model model;
@@ -306,8 +319,6 @@ static void targets_are_unions(void **state)
     mg_text_choice choice;
     int several = 0, texts_seen = 0;
 
-    (void)state;
-    if (mg_comm_rank(world) != 0) return;
     OK(mg_config_load(&group, 1, "train", NULL, NULL, &list));
     OK(mg_seg_model_build(&c, &model));
     OK(mg_source_open(alone, &c.data, &reader));
@@ -335,12 +346,66 @@ static void targets_are_unions(void **state)
     mg_config_free(&group, 1);
 }
 
+static void targets_of_texts(void **state)
+{
+    (void)state;
+    if (mg_comm_rank(world) != 0) return;
+    check_samples("prompts.text_targets=union");
+    check_samples("prompts.text_targets=each");
+}
+
+// --- volumes ----------------------------------------------------------------------------------------
+
+// Rows of a protocol for a class of the volumes.
+static void stacks_take_texts(void **state)
+{
+    char balls[96], out[128], sets[128], file[128], model[128];
+    int count;
+
+    (void)state;
+    if (mg_comm_size(world) > 1) return;
+    snprintf(balls, sizeof balls, "%s/balls", folder);
+    OK(balls_pack(world, balls));
+    snprintf(out, sizeof out, "train.out=%s/stacks", folder);
+    snprintf(sets, sizeof sets, "data.sets=%s", balls);
+    snprintf(file, sizeof file, "prompts.texts=%s", texts);
+    const char *how[] = {BALLS_MODEL,
+                         out,
+                         sets,
+                         file,
+                         "train.batch=4",
+                         "train.leaves=4",
+                         "train.steps=3",
+                         "prompts.text_weight=1",
+                         "prompts.text_click_weight=1",
+                         "prompts.text_targets=each",
+                         "prompts.text_absent=true",
+                         NULL};
+    OK(command(mg_cmd_finetune, world, "finetune", how));
+    snprintf(out, sizeof out, "evaluate.out=%s/scores-stacks", folder);
+    snprintf(model, sizeof model, "evaluate.model=%s/stacks", folder);
+    snprintf(file, sizeof file, "evaluate.texts=%s", texts);
+    const char *asked[] = {out,
+                           model,
+                           sets,
+                           file,
+                           "data.part=all",
+                           "evaluate.clicks=1",
+                           "evaluate.replicates=0",
+                           "evaluate.pictures=0",
+                           NULL};
+    OK(command(mg_cmd_evaluate, world, "evaluate", asked));
+    mean_dice("stacks", "text (D=4)", &count);
+    CHECK(count == 2 * BALLS_ITEMS - 1); // one does not say where its spleen is
+    mean_dice("stacks", "text + 1 click/stack (D=4)", &count);
+    CHECK(count == 2 * BALLS_ITEMS - 1);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(targets_are_unions),
-        cmocka_unit_test(same_bits_on_any_ranks),
-        cmocka_unit_test(refused),
+        cmocka_unit_test(targets_of_texts),       cmocka_unit_test(stacks_take_texts),
+        cmocka_unit_test(same_bits_on_any_ranks), cmocka_unit_test(refused),
         cmocka_unit_test(finds_what_is_named),
     };
 

@@ -1,4 +1,4 @@
-// medgraft predict: masks of one picture from clicks and boxes, without any label. The picture is
+// medgraft predict: masks of one picture from clicks, boxes and texts, without any label. The picture is
 // encoded once; clicks of a target are given one after the other, as the model was trained
 // (prompts-and-metrics.md 4.4).
 #include <math.h>
@@ -8,14 +8,15 @@
 #include "datasets/decode.h"
 #include "finetune/cmd.h"
 #include "finetune/overlay.h"
-#include "finetune/predict_prompts.h"
+#include "finetune/predict_text.h"
 #include "finetune/seg_session.h"
 #include "runtime/fsys.h"
 #include "runtime/log.h"
 #include "runtime/mem.h"
 
 typedef struct {
-    char *model, *clicks, *box, *prompts, *out, *overlay, *probability;
+    char *model, *clicks, *box, *text, *prompts, *out, *overlay, *probability;
+    mg_predict_text_files files;
 } settings;
 
 #define AT(field) offsetof(settings, field)
@@ -25,7 +26,14 @@ static const mg_option options[] = {
     {"predict.model", MG_TEXT, AT(model), "", 0, 0, "checkpoint or run folder of finetune", NULL},
     {"predict.clicks", MG_TEXT, AT(clicks), "", 0, 0, "clicks of one target, in pixels: 'x,y x,y,0' (0 marks background)", NULL},
     {"predict.box", MG_TEXT, AT(box), "", 0, 0, "its box: 'x0,y0,x1,y1'", NULL},
-    {"predict.prompts", MG_TEXT, AT(prompts), "", 0, 0, "JSON file with the clicks and boxes of several targets", NULL},
+    {"predict.text", MG_TEXT, AT(text), "", 0, 0, "what it is, in words (of a model that was trained with texts)", NULL},
+    {"predict.prompts", MG_TEXT, AT(prompts), "", 0, 0, "JSON file with the clicks, boxes and texts of several targets", NULL},
+    {"predict.texts", MG_TEXT, AT(files.texts), "", 0, 0, "file of embedded texts (medgraft text) that holds the texts", NULL},
+    {"predict.weights", MG_TEXT, AT(files.weights), "", 0, 0, "instead of it: weights of CLIP, for any text", NULL},
+    {"predict.config", MG_TEXT, AT(files.config), "", 0, 0, "config.json of these weights, as for medgraft text", NULL},
+    {"predict.heads", MG_INT, AT(files.heads), "0", 0, 1024, "heads of the text transformer; 0: from config.json, else 64 wide", NULL},
+    {"predict.merges", MG_TEXT, AT(files.merges), "", 0, 0, "merges.txt or bpe_simple_vocab_16e6.txt.gz of CLIP", NULL},
+    {"predict.vocab", MG_TEXT, AT(files.vocab), "", 0, 0, "vocab.json, held against the merges", NULL},
     {"predict.out", MG_TEXT, AT(out), "", 0, 0, "mask to write, a PNG of the picture's size: 0 background, 1 the first target, ...", NULL},
     {"predict.overlay", MG_TEXT, AT(overlay), "", 0, 0, "also write the picture with masks and clicks drawn (of the first target)", NULL},
     {"predict.probability", MG_TEXT, AT(probability), "", 0, 0, "also write the first target's probability as a 16-bit PNG (65535 is 1)", NULL},
@@ -67,11 +75,12 @@ static void release(work *w)
     mg_free(w->best), mg_free(w->logits);
 }
 
-// One pass per click, or one for a box alone; the last one counts.
+// One pass per click, or one for a box or a text alone; the last one counts.
 static mg_status decode(mg_seg_session *s, const mg_predict_target *t, work *w, float *iou)
 {
     mg_seg_session_reset(s);
     if (t->has_box) mg_seg_session_box(s, t->box);
+    if (t->unit) mg_seg_session_text(s, t->unit);
     if (t->clicks == 0) return mg_seg_session_decode(s, w->mask, w->logits, iou);
     for (int k = 0; k < t->clicks; k++) {
         mg_seg_session_click(s, t->click[k]);
@@ -131,8 +140,8 @@ static mg_status all_targets(const settings *c, mg_seg_session *s,
         MG_TRY(decode(s, t, w, &iou));
         merge(w, i + 1);
         for (size_t k = 0; k < cells; k++) inside += w->mask[k];
-        printf("target %d name '%s' clicks %d box %d pixels %lld predicted_iou %.3f\n", i + 1,
-               t->name, t->clicks, t->has_box, (long long)inside, iou);
+        printf("target %d name '%s' clicks %d box %d text %d pixels %lld predicted_iou %.3f\n",
+               i + 1, t->name, t->clicks, t->has_box, t->text != NULL, (long long)inside, iou);
         if (i > 0) continue;
         memcpy(w->first, w->mask, cells);
         if (c->probability[0]) MG_TRY(write_probability(c->probability, w));
@@ -142,7 +151,7 @@ static mg_status all_targets(const settings *c, mg_seg_session *s,
     return MG_OK;
 }
 
-static mg_status predict(const mg_args *args, const settings *c, const mg_predict_prompts *prompts)
+static mg_status predict(const mg_args *args, const settings *c, mg_predict_prompts *prompts)
 {
     mg_finetune_config trained = {0};
     mg_seg_model model = {0};
@@ -154,6 +163,7 @@ static mg_status predict(const mg_args *args, const settings *c, const mg_predic
     if (!st) mg_picture_to_8bit(&w.picture);
     if (!st) st = mg_predict_check(prompts, w.picture.height, w.picture.width);
     if (!st) st = mg_seg_model_open(args->world, c->model, &trained, &model);
+    if (!st) st = mg_predict_embed(prompts, &c->files, &trained);
     if (!st) st = mg_seg_session_create(&model, &session);
     if (!st) st = allocate(&w);
     if (!st) {
@@ -186,7 +196,7 @@ mg_status mg_cmd_predict(const mg_args *args)
     if (!st && c.prompts[0])
         st = mg_predict_read(c.prompts, &prompts);
     else if (!st)
-        st = mg_predict_parse(c.clicks, c.box, &prompts);
+        st = mg_predict_parse(c.clicks, c.box, c.text, &prompts);
     if (!st) st = predict(args, &c, &prompts);
     mg_predict_free(&prompts);
     mg_config_free(&group, 1);

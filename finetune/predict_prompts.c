@@ -20,6 +20,10 @@ static mg_status allocate(mg_predict_prompts *p, int count)
 
 void mg_predict_free(mg_predict_prompts *p)
 {
+    for (int i = 0; i < p->count && p->target; i++) {
+        mg_free(p->target[i].text);
+        mg_free(p->target[i].unit);
+    }
     mg_free(p->target);
     *p = (mg_predict_prompts){0};
 }
@@ -60,13 +64,23 @@ static mg_status parse_clicks(const char *text, mg_predict_target *t)
     return MG_OK;
 }
 
-mg_status mg_predict_parse(const char *clicks, const char *box, mg_predict_prompts *out)
+static mg_status set_text(const char *text, mg_predict_target *t)
+{
+    if (!text || !text[0]) return MG_OK;
+    t->text = mg_strdup(text);
+    MG_CHECK(t->text, MG_ERR_MEMORY, "cannot allocate a text");
+    return MG_OK;
+}
+
+mg_status mg_predict_parse(const char *clicks, const char *box, const char *text,
+                           mg_predict_prompts *out)
 {
     *out = (mg_predict_prompts){0};
     MG_TRY(allocate(out, 1));
     mg_predict_target *t = &out->target[0];
     snprintf(t->name, sizeof t->name, "target");
     mg_status st = parse_clicks(clicks, t);
+    if (!st) st = set_text(text, t);
     if (!st && box[0]) {
         char rest;
         t->has_box = sscanf(box, "%lf,%lf,%lf,%lf%c", &t->box[0], &t->box[1], &t->box[2],
@@ -99,6 +113,7 @@ static mg_status read_target(const char *path, const mg_json *from, int i, mg_pr
                          (int)mg_json_real(mg_json_at(c, 1), 0),
                          (int)mg_json_int(mg_json_at(c, 2), 1)));
     }
+    MG_TRY(set_text(mg_json_text(mg_json_get(from, "text")), t));
     if (!box) return MG_OK;
     MG_CHECK(mg_json_size(box) == 4, MG_ERR_FORMAT,
              "'%s': the box of '%s' has %zu numbers, expected [x0, y0, x1, y1]", path, t->name,
@@ -134,8 +149,8 @@ mg_status mg_predict_check(const mg_predict_prompts *p, int height, int width)
 {
     for (int i = 0; i < p->count; i++) {
         const mg_predict_target *t = &p->target[i];
-        MG_CHECK(t->clicks > 0 || t->has_box, MG_ERR_CONFIG,
-                 "target '%s' has neither a click nor a box", t->name);
+        MG_CHECK(t->clicks > 0 || t->has_box || t->text, MG_ERR_CONFIG,
+                 "target '%s' has neither a click nor a box nor a text", t->name);
         for (int k = 0; k < t->clicks; k++)
             MG_CHECK(t->click[k].x >= 0 && t->click[k].x < width && t->click[k].y >= 0 &&
                          t->click[k].y < height,

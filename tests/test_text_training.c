@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "datasets/dataset.h"
+#include "datasets/decode.h"
 #include "finetune/cmd.h"
 #include "finetune/scores.h"
 #include "finetune/seg_sample.h"
@@ -203,6 +204,40 @@ static double mean_dice(const char *name, const char *protocol, int *count)
     return sum / *count;
 }
 
+// A person asks for the liver of a picture that is not in the set.
+static void predict_liver(void)
+{
+    char out[160], model[160], file[160], png[128], mask[128];
+    mg_item item = {.name = "2.png"};
+    mg_sample sample;
+    mg_picture got;
+    int both = 0, sum = 0;
+
+    snprintf(png, sizeof png, "%s/2.png", folder);
+    snprintf(mask, sizeof mask, "%s/mask.png", folder);
+    snprintf(out, sizeof out, "predict.out=%s", mask);
+    snprintf(model, sizeof model, "predict.model=%s/model", folder);
+    snprintf(file, sizeof file, "predict.texts=%s", texts);
+    OK(organs_read(NULL, NULL, NULL, &item, NULL, &sample));
+    OK(mg_write_png(png, sample.pixels, SIDE, SIDE, 1));
+    char *const sets[] = {out, model, file, "predict.text=Segment the liver."}, *pictures[] = {png};
+    mg_args args = {.world = alone,
+                    .command = "predict",
+                    .sets = {4, (char **)sets},
+                    .argc = 1,
+                    .argv = pictures};
+    OK(mg_cmd_predict(&args));
+    OK(mg_decode_file(mask, 0, &got));
+    for (int k = 0; k < SIDE * SIDE; k++) {
+        bool wanted = sample.label[k] == 1, found = ((const uint8_t *)got.pixels)[k] != 0;
+        both += wanted && found;
+        sum += wanted + found;
+    }
+    CHECK(2.0 * both / sum > 0.5);
+    mg_picture_free(&got);
+    mg_free(sample.pixels), mg_free(sample.label);
+}
+
 static void finds_what_is_named(void **state)
 {
     int count;
@@ -216,6 +251,7 @@ static void finds_what_is_named(void **state)
     CHECK(count == ITEMS / 3 * ORGANS);
     double both = mean_dice("model", "text + 1 click", &count);
     CHECK(count == ITEMS / 3 * ORGANS);
+    predict_liver();
     double chance = mean_dice("begun", "text", &count);
     print_message("dice: text %.3f, text + 1 click %.3f, untrained %.3f\n", text, both, chance);
     CHECK(text >= 0.6 && both >= 0.6 && chance < 0.3);

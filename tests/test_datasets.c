@@ -38,7 +38,7 @@ static void close_set(opened *o)
 
 static mg_status read_item(const opened *o, const mg_item *item, mg_sample *out)
 {
-    mg_decode_hint hint = {32};
+    mg_decode_hint hint = {.long_side = 32};
     return o->set->read(o->folder, o->group.base, &o->found, item, &hint, out);
 }
 

@@ -61,7 +61,7 @@ static mg_status scan(const settings *s, mg_scan *out)
 
 static mg_status read_item(const settings *s, const mg_scan *found, int64_t i, mg_sample *out)
 {
-    mg_decode_hint hint = {512};
+    mg_decode_hint hint = {.long_side = 512};
     return s->set->read(root, s->group.base, found, &found->item[i], &hint, out);
 }
 

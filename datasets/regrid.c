@@ -264,9 +264,9 @@ static mg_status collect(const mg_sample *s, size_t cell, uint8_t *seen, part *p
     for (size_t next = 0; next < p->count; next++) {
         size_t at = p->cell[next];
         int z = (int)(at / slice), y = (int)(at % slice / row), x = (int)(at % row);
-        for (int dz = z > 0 ? -1 : 0; dz <= (z + 1 < s->depth); dz++)
-            for (int dy = y > 0 ? -1 : 0; dy <= (y + 1 < s->height); dy++)
-                for (int dx = x > 0 ? -1 : 0; dx <= (x + 1 < s->width); dx++) {
+        for (int dz = z > 0 ? -1 : 0; dz <= (z + 1 < s->depth ? 1 : 0); dz++)
+            for (int dy = y > 0 ? -1 : 0; dy <= (y + 1 < s->height ? 1 : 0); dy++)
+                for (int dx = x > 0 ? -1 : 0; dx <= (x + 1 < s->width ? 1 : 0); dx++) {
                     size_t to =
                         (size_t)(z + dz) * slice + (size_t)(y + dy) * row + (size_t)(x + dx);
                     if (seen[to] || s->label[to] != class_number) continue;

@@ -4,29 +4,38 @@
 packages=$1
 names=$2
 
+missing=""
 if command -v dpkg-query >/dev/null 2>&1; then
-    missing=""
     for p in $packages; do
         dpkg-query -W -f='${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
     done
     [ -z "$missing" ] && exit 0
+
+    # sudo may ask for a password, but only where somebody can give it.
     if [ "$(id -u)" = 0 ]; then
-        run=""
-    elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
-        run="sudo"
+        root=""
+    elif command -v sudo >/dev/null 2>&1 && { sudo -n true 2>/dev/null || { [ -t 0 ] && sudo -v; }; }; then
+        root="sudo"
     else
         echo "missing packages:$missing" >&2
-        echo "install them with: sudo apt-get install$missing" >&2
+        echo "install them with: apt-get install$missing" >&2
         exit 1
     fi
     echo "installing:$missing"
-    $run apt-get update -qq &&
-        $run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing \
-            >/dev/null
-    exit $?
+    log=$(mktemp)
+    # shellcheck disable=SC2086
+    if ! { $root apt-get update -q &&
+        $root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing; } \
+        >"$log" 2>&1 </dev/null; then
+        cat "$log" >&2
+        echo "cannot install the packages" >&2
+        rm -f "$log"
+        exit 1
+    fi
+    rm -f "$log"
+    exit 0
 fi
 
-missing=""
 command -v mpicc >/dev/null 2>&1 || missing="$missing mpicc(Open MPI)"
 command -v pkg-config >/dev/null 2>&1 || missing="$missing pkg-config"
 for n in $names; do

@@ -608,6 +608,7 @@ mg_status mg_pickle_read(const mg_raw_file *file, uint64_t *at, uint64_t end, mg
                          mg_pickle *out)
 {
     mg_unpickler *u = mg_calloc(1, sizeof *u);
+    uint32_t room = 0;
 
     *out = (mg_pickle){0};
     MG_CHECK(u, MG_ERR_MEMORY, "cannot allocate a pickle reader");
@@ -616,7 +617,7 @@ mg_status mg_pickle_read(const mg_raw_file *file, uint64_t *at, uint64_t end, mg
     u->end = end;
     u->form = form;
     u->p = out;
-    mg_status st = mg_pickle_grow((void **)&u->mark, &(uint32_t){0}, MAX_MARKS, sizeof *u->mark);
+    mg_status st = mg_pickle_grow((void **)&u->mark, &room, MAX_MARKS, sizeof *u->mark);
     if (!st) st = run(u);
     *at = u->at - (u->have - u->used);
     mg_free(u->stack);

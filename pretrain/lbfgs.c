@@ -54,7 +54,7 @@ static mg_status allocate(state *q, size_t n)
 static void find_direction(state *q)
 {
     int first = q->count > MEMORY ? q->count - MEMORY : 0;
-    double alpha[MEMORY], scale = 1 / fmax(sqrt(dot(q->grad, q->grad, q->n)), 1);
+    double alpha[MEMORY] = {0}, scale = 1 / fmax(sqrt(dot(q->grad, q->grad, q->n)), 1);
 
     for (size_t i = 0; i < q->n; i++) q->direction[i] = -q->grad[i];
     for (int k = q->count - 1; k >= first; k--) {

@@ -35,7 +35,7 @@ void *golden_alloc(golden *g, size_t bytes); // zeroed, lives as long as the fil
 // the line printed for the file shows them, and the file fails when one is above its limit (or NaN).
 void golden_note(golden *g, const char *quantity, double deviation, double limit);
 // What the file needs is not there: end here, it counts neither as passed nor as failed.
-void golden_skip(golden *g, const char *why);
+_Noreturn void golden_skip(golden *g, const char *why);
 // A fact that must hold exactly; `what` is printed when it does not.
 void golden_exact(golden *g, bool holds, const char *what, ...)
     __attribute__((format(printf, 3, 4)));

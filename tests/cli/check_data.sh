@@ -3,7 +3,7 @@
 "$MEDGRAFT" check-data --dataset btcv --root raw 2>>log
 echo "exit $?"
 rm raw/RawData/Training/label/label0002.nii.gz
-head -c 3000 raw/RawData/Training/img/img0003.nii.gz >cut
+head -c 3000 raw/RawData/Training/img/img0003.nii.gz >"cut"
 mv cut raw/RawData/Training/img/img0003.nii.gz
 "$MEDGRAFT" check-data --dataset btcv --root raw --rows odd 2>err
 echo "exit $?"

@@ -157,9 +157,9 @@ static mg_status train(const mg_comm *comm, const char *name, const char *steps,
                               "train.warmup=0.1",
                               "train.save_every=1000",
                               "data.threads=1",
-                              "prompts.click_weight=0.2",
+                              "prompts.click_weight=0",
                               "prompts.text_weight=1",
-                              "prompts.text_click_weight=0.3",
+                              "prompts.text_click_weight=0.15",
                               "prompts.max_corrective=1",
                               more,
                               NULL};
@@ -243,7 +243,7 @@ static void finds_what_is_named(void **state)
     int count;
     (void)state;
     if (mg_comm_size(world) > 1) return; // the bits are the same there
-    OK(train(world, "model", "train.steps=600", "train.seed=1"));
+    OK(train(world, "model", "train.steps=400", "train.seed=1"));
     OK(evaluate("model", "data.part=test"));
     OK(train(world, "begun", "train.steps=1", "train.seed=1"));
     OK(evaluate("begun", "data.part=test"));

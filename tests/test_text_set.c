@@ -6,6 +6,7 @@
 #include "runtime/fsys.h"
 #include "runtime/h5.h"
 #include "runtime/mem.h"
+#include "tests/damage.h"
 
 static char folder[64];
 
@@ -68,6 +69,29 @@ static void test_file(void **state)
     mg_text_set_free(&made);
     mg_free(path);
     CHECK(mg_mem_live() == 0);
+}
+
+static void try_set(const char *path)
+{
+    mg_text_set set;
+    mg_status st = mg_text_set_read(path, &set);
+
+    CHECK(st == MG_OK || st == MG_ERR_FORMAT || st == MG_ERR_IO || st == MG_ERR_MEMORY);
+    mg_err_clear();
+    mg_text_set_free(&set);
+}
+
+static void test_damage(void **state)
+{
+    (void)state;
+    mg_text_set made;
+    char *path = mg_path_join(folder, "whole.h5");
+
+    embed("finetune/texts/thyroid.txt", 3, &made);
+    OK(mg_text_set_write(&made, path));
+    damage_each(path, folder, "damaged.h5", 400, try_set);
+    mg_text_set_free(&made);
+    mg_free(path);
 }
 
 // Held-out texts of one target lie nearest to the mean of the other texts of that target.
@@ -141,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_file),
+        cmocka_unit_test(test_damage),
         cmocka_unit_test(test_near),
         cmocka_unit_test(test_long),
     };

@@ -9,6 +9,7 @@
 #include "runtime/fsys.h"
 #include "runtime/json.h"
 #include "runtime/mem.h"
+#include "tests/damage.h"
 
 static char folder[64];
 
@@ -213,6 +214,38 @@ static void test_learn(void **state)
     mg_vocabulary_close(&v);
 }
 
+// Whatever a list of merges holds, it is read or refused; a text of any bytes too.
+static void try_merges(const char *path)
+{
+    mg_vocabulary *v;
+    int32_t *ids = NULL;
+    char *text;
+    size_t bytes;
+    int count = 0;
+
+    mg_status st = mg_vocabulary_open(path, NULL, &v);
+    CHECK(st == MG_OK || st == MG_ERR_FORMAT);
+    if (st == MG_OK) {
+        OK(mg_read_file(path, 1 << 20, &text, &bytes));
+        st = mg_tokenize(v, text, bytes, &ids, &count);
+        CHECK(st == MG_OK || st == MG_ERR_FORMAT);
+        for (int i = 0; i < count; i++) CHECK(ids[i] >= 0 && ids[i] < mg_vocabulary_size(v));
+        mg_free(ids);
+        mg_free(text);
+    }
+    mg_err_clear();
+    mg_vocabulary_close(&v);
+}
+
+static void test_damage(void **state)
+{
+    (void)state;
+    char *path = file("whole.txt", "#version: 0.2\nt h\nth e</w>\nl i\nv e\nli ve\nlive r</w>\n"
+                                   "o r\nor g\na n</w>\norg an</w>\n# #</w>\n");
+    damage_each(path, folder, "damaged.txt", 3000, try_merges);
+    mg_free(path);
+}
+
 static int end(void **state)
 {
     (void)state;
@@ -225,6 +258,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clean),   cmocka_unit_test(test_utf8), cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_refused), cmocka_unit_test(test_json), cmocka_unit_test(test_learn),
+        cmocka_unit_test(test_damage),
     };
     if (!check_folder(folder, "tokenizer")) return 1;
     return cmocka_run_group_tests(tests, NULL, end);

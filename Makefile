@@ -17,6 +17,7 @@ DEPS_BUILD := gcc make pkg-config libopenmpi-dev openmpi-bin libhdf5-dev libopen
               libutf8proc-dev
 DEPS_TEST  := libcmocka-dev
 DEPS_LINT  := clang-format cppcheck shellcheck valgrind
+DEPS_FUZZ  := clang libomp-dev
 DEPS_SLURM := slurmctld slurmd slurm-client munge
 # Debian names its serial HDF5 hdf5-serial; elsewhere it is hdf5.
 HDF5       := $(or $(shell pkg-config --exists hdf5-serial 2>/dev/null && echo hdf5-serial),hdf5)
@@ -32,6 +33,14 @@ LDFLAGS_MODE_san    := -fsanitize=address,undefined
 export OMPI_ALLOW_RUN_AS_ROOT := 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
 
+# Fuzzing needs clang, which the vector kernels do not know: the parsers' folders alone are built for it.
+CFLAGS_MODE_fuzz    := -O1 -g -Wno-pass-failed -fsanitize=address,undefined,fuzzer-no-link \
+                       -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDFLAGS_MODE_fuzz   := -fsanitize=address,undefined
+FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+FUZZ_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard runtime/*.c datasets/*.c))
+FUZZ_SECONDS ?= 60
+
 # -Wno-psabi: vectors are handed only to functions that are inlined.
 WERROR   ?=
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
@@ -46,7 +55,7 @@ GOLDEN_SRC := $(wildcard tests/golden*.c)
 GOLDEN     ?= tests/golden
 
 .DEFAULT_GOAL := help
-.PHONY: help deps deps-lint demo test medgraft check check-san check-valgrind check-long check-slurm bench docs \
+.PHONY: help deps deps-lint demo test medgraft check check-san check-valgrind check-long check-slurm fuzz bench docs \
         golden lint format install clean
 
 help: ## list the targets
@@ -82,6 +91,16 @@ $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(TEST_PARTS:%=$(BUILD)/tests/%.o
 $(BUILD)/tests/golden: $(GOLDEN_SRC:%.c=$(BUILD)/%.o) $(TEST_PARTS:%=$(BUILD)/tests/%.o) $(EXTRA) $(LIB)
 	@echo "  LINK  $@"
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_OBJECTS)
+	@echo "  LINK  $@"
+	@$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+fuzz: ## fuzz every parser with clang, FUZZ_SECONDS each (60)
+	@sh jobs/deps.sh "$(DEPS_FUZZ)" ""
+	@OMPI_CC=clang MPICH_CC=clang $(MAKE) --no-print-directory MODE=fuzz -j$$(nproc) \
+	    $(FUZZERS:%=build/fuzz/tests/fuzz/%)
+	@sh tests/fuzz/run.sh build/fuzz $(FUZZ_SECONDS) $(FUZZERS)
 
 # Install what is missing: with apt as root or through sudo; otherwise say what is missing and stop.
 deps: ## install the libraries and tools (Debian), or say what is missing

@@ -42,10 +42,16 @@ static mg_status make_model(const mg_comm *world, mg_finetune_config *c, mg_seg_
     bool whole = init->file && strcmp(init->kind, "finetune") == 0;
     const weights_file *sizes = whole || !base->file ? init : base;
     mg_status st = mg_seg_config_resolve(c, sizes->kind, sizes->yaml);
-    if (!st) st = mg_seg_model_build(c, m);
+    bool fresh = !base->file && !init->file;
+    if (!st) st = fresh ? mg_seg_model_build(c, m) : mg_seg_model_make(c, m);
     st = mg_comm_agree(world, st);
-    if (!st && base->file) st = mg_seg_model_init(world, base->file, &how, m);
-    how.keep_rest = base->file != NULL;
+    uint64_t seed = (uint64_t)c->train.seed; // of what the first file lacks
+    how.seed = &seed;
+    if (!st && base->file) {
+        st = mg_seg_model_init(world, base->file, &how, m);
+        how.seed = NULL;
+        how.keep_rest = true;
+    }
     if (!st && init->file) st = mg_seg_model_init(world, init->file, &how, m);
     return st;
 }

@@ -172,7 +172,7 @@ static bool trains(const char *name, void *mode)
     return mg_text_prompt_owns(name) || mg_sam_trains(name, mode);
 }
 
-mg_status mg_seg_model_build(const mg_finetune_config *c, mg_seg_model *m)
+mg_status mg_seg_model_make(const mg_finetune_config *c, mg_seg_model *m)
 {
     mg_train_mode mode = mg_finetune_mode(c);
     mg_vit_config encoder;
@@ -191,9 +191,15 @@ mg_status mg_seg_model_build(const mg_finetune_config *c, mg_seg_model *m)
     m->single_output = mg_finetune_single_output(c);
     mg_params_train(&m->params, trains, &mode);
     MG_TRY(mg_params_alloc(&m->params));
-    mg_params_init(&m->params, (uint64_t)c->train.seed);
     m->code = mg_alloc((size_t)decoder.gh * decoder.gw * decoder.prompt_dim * sizeof(float));
     MG_CHECK(m->code, MG_ERR_MEMORY, "cannot allocate the position code");
+    return MG_OK;
+}
+
+mg_status mg_seg_model_build(const mg_finetune_config *c, mg_seg_model *m)
+{
+    MG_TRY(mg_seg_model_make(c, m));
+    mg_params_init(&m->params, (uint64_t)c->train.seed);
     mg_seg_model_refresh(m);
     return MG_OK;
 }
@@ -232,13 +238,10 @@ mg_status mg_seg_model_open(const mg_comm *world, const char *path, mg_finetune_
     if (strcmp(kind, "finetune") != 0)
         st = MG_FAIL(MG_ERR_CONFIG, "'%s' holds a %s model, expected one of finetune", file, kind);
     if (!st && !yaml)
-        st = MG_FAIL(MG_ERR_FORMAT,
-                     "'%s' does not tell all sizes of its model; convert writes a "
-                     "file that does",
-                     file);
+        st = MG_FAIL(MG_ERR_FORMAT, "'%s' does not tell all sizes of its model", file);
     if (!st) st = mg_finetune_parse(yaml, file, config);
     if (!st) st = mg_seg_config_resolve(config, NULL, NULL);
-    if (!st) st = mg_seg_model_build(config, m);
+    if (!st) st = mg_seg_model_make(config, m);
     st = mg_comm_agree(world, st);
     if (!st) st = mg_params_load(world, file, &m->params);
     if (!st) mg_seg_model_refresh(m);

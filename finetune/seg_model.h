@@ -28,6 +28,8 @@ mg_status mg_seg_config_resolve(mg_finetune_config *c, const char *init_kind,
 
 // Build the model of a resolved configuration with initial values from `seed`.
 mg_status mg_seg_model_build(const mg_finetune_config *c, mg_seg_model *out);
+// The same with all values zero, to be filled from a file.
+mg_status mg_seg_model_make(const mg_finetune_config *c, mg_seg_model *out);
 void mg_seg_model_free(mg_seg_model *m);
 
 // The trained parts may have changed: compute what is derived from parameters (the code) again.

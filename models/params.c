@@ -135,10 +135,16 @@ static void init_tensor(const mg_param *t, float *w, uint64_t seed)
     }
 }
 
-void mg_params_init(mg_params *p, uint64_t seed)
+void mg_params_init_of(mg_params *p, uint64_t seed, const bool *wanted)
 {
 #pragma omp parallel for schedule(dynamic)
-    for (int i = 0; i < p->count; i++) init_tensor(&p->list[i], mg_weight(p, i), seed);
+    for (int i = 0; i < p->count; i++)
+        if (!wanted || wanted[i]) init_tensor(&p->list[i], mg_weight(p, i), seed);
+}
+
+void mg_params_init(mg_params *p, uint64_t seed)
+{
+    mg_params_init_of(p, seed, NULL);
 }
 
 void mg_params_free(mg_params *p)

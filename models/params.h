@@ -59,6 +59,7 @@ mg_status mg_params_check(const mg_params *p); // MG_ERR_MEMORY if the table is 
 mg_status mg_params_alloc(mg_params *p);       // data zeroed; checks first
 // Initial values from Philox purpose 8 with the full parameter name (pretraining.md 8.2, 8.3).
 void mg_params_init(mg_params *p, uint64_t seed);
+void mg_params_init_of(mg_params *p, uint64_t seed, const bool *wanted); // tensors with wanted[i]
 void mg_params_free(mg_params *p);
 
 int mg_params_find(const mg_params *p, const char *name); // index or -1

@@ -27,4 +27,9 @@ mg_status mg_train_state_save(const mg_comm *world, mg_run *run, const mg_train_
 mg_status mg_train_state_resume(const mg_comm *world, mg_run *run, const mg_train_config *config,
                                 mg_train_state *state);
 
+// The weights folder of a run that is done. `changed`: this start made steps; otherwise files that are
+// there stay. Collective on `world`.
+mg_status mg_train_save_weights(const mg_comm *world, mg_run *run, const mg_task *task,
+                                bool changed);
+
 #endif

@@ -217,7 +217,7 @@ static mg_status one_step(loop *l)
 
 static mg_status run_to_end(loop *l)
 {
-    int64_t saved = l->state.step;
+    int64_t start = l->state.step, saved = start;
 
     while (l->state.step < l->total) {
         MG_TRY(one_step(l));
@@ -235,7 +235,7 @@ static mg_status run_to_end(loop *l)
         }
     }
     mg_progress_end();
-    return MG_OK;
+    return mg_train_save_weights(l->world, l->run, l->task, l->state.step > start);
 }
 
 mg_status mg_train(const mg_comm *world, mg_run *run, const mg_train_config *config,

@@ -61,11 +61,21 @@ static bool is_relative(const char *name)
     return strstr(name, ".attn.rel_pos_") != NULL;
 }
 
+// Filters of the patch embedding [D, C, p, p] (MAE's ViT-H has patches of 14, SAM's of 16).
+static bool is_filters(const char *name)
+{
+    const char *at = strstr(name, "patch_embed.proj.weight");
+    return at && !strcmp(at, "patch_embed.proj.weight");
+}
+
 // Can the source be resized to the target?
 static bool is_resizable(const mg_param *t, const mg_tensor *s)
 {
     grid from, to;
 
+    if (is_filters(t->name))
+        return s->ndim == 4 && t->ndim == 4 && s->dim[0] == t->dim[0] && s->dim[1] == t->dim[1] &&
+               s->dim[2] >= 1 && s->dim[2] <= 1024 && s->dim[3] >= 1 && s->dim[3] <= 1024;
     if (is_relative(t->name))
         return s->ndim == 2 && t->ndim == 2 && s->dim[1] == t->dim[1] && s->dim[0] >= 1 &&
                s->dim[0] <= 1 << 24;
@@ -269,6 +279,19 @@ static mg_status resize(float *out, const float *from, int gh, int gw, int D, in
     return MG_OK;
 }
 
+// Each filter as a small picture, by the cubic rule.
+static mg_status resize_filters(const mg_param *t, const mg_tensor *s, const float *from,
+                                float *out)
+{
+    int Y = (int)s->dim[2], X = (int)s->dim[3], Y2 = (int)t->dim[2], X2 = (int)t->dim[3];
+    mg_status st = MG_OK;
+
+    for (int64_t i = 0; i < t->dim[0] * t->dim[1] && !st; i++)
+        st = resize(out + (size_t)i * Y2 * X2, from + (size_t)i * Y * X, Y, X, 1, Y2, X2,
+                    MG_RESIZE_CUBIC);
+    return st;
+}
+
 // A position table onto the grid of the model. The row of a class token is kept where both have one.
 static mg_status resize_table(const mg_load_how *how, const mg_param *t, const mg_tensor *s,
                               const float *from, float *out)
@@ -276,6 +299,7 @@ static mg_status resize_table(const mg_load_how *how, const mg_param *t, const m
     bool linear = how->positions && !strcmp(how->positions, "bilinear");
     grid a, b;
 
+    if (is_filters(t->name)) return resize_filters(t, s, from, out);
     if (is_relative(t->name))
         return resize(out, from, (int)s->dim[0], 1, (int)s->dim[1], (int)t->dim[0], 1,
                       MG_RESIZE_LINEAR);
@@ -388,21 +412,40 @@ static mg_status check_base(const mg_load_plan *plan, const mg_weights *w, const
     return MG_OK;
 }
 
+// Initial values for what did not come from the file.
+static mg_status init_rest(const mg_load_plan *plan, mg_params *p, uint64_t seed)
+{
+    bool *rest = mg_alloc(((size_t)p->count + 1) * sizeof *rest);
+
+    MG_CHECK(rest, MG_ERR_MEMORY, "cannot allocate a list of tensors");
+    for (int i = 0; i < p->count; i++) rest[i] = true;
+    for (int i = 0; i < plan->steps; i++) rest[plan->step[i].target] = false;
+    mg_params_init_of(p, seed, rest);
+    mg_free(rest);
+    return MG_OK;
+}
+
+mg_status mg_weights_fill(mg_weights *w, const mg_load_how *how, mg_params *p, mg_load_plan *plan)
+{
+    MG_TRY(mg_load_plan_make(w, p, how, plan));
+    MG_TRY(mg_load_plan_check(plan, w, how));
+    MG_TRY(check_base(plan, w, p));
+    MG_TRY(mg_load_plan_run(plan, w, how, p));
+    if (how->seed) MG_TRY(init_rest(plan, p, *how->seed));
+    mg_info("weights %s names %s loaded %d resized %d fresh %zu unused %zu", mg_weights_path(w),
+            mg_names_text(plan->from), plan->steps, plan->resized,
+            (size_t)plan->fresh + plan->missing.count + plan->misshaped.count,
+            (size_t)plan->ignored + plan->extra.count);
+    return MG_OK;
+}
+
 static mg_status load(const char *path, const mg_load_how *how, mg_params *p)
 {
     mg_weights *w = NULL;
     mg_load_plan plan = {0};
 
     MG_TRY(mg_weights_open(path, 0, &w));
-    mg_status st = mg_load_plan_make(w, p, how, &plan);
-    if (!st) st = mg_load_plan_check(&plan, w, how);
-    if (!st) st = check_base(&plan, w, p);
-    if (!st) st = mg_load_plan_run(&plan, w, how, p);
-    if (!st)
-        mg_info("weights %s names %s loaded %d resized %d fresh %d unused %zu", path,
-                mg_names_text(plan.from), plan.steps, plan.resized,
-                plan.fresh + (int)plan.missing.count + (int)plan.misshaped.count,
-                (size_t)plan.ignored + plan.extra.count);
+    mg_status st = mg_weights_fill(w, how, p, &plan);
     mg_load_plan_free(&plan);
     mg_weights_close(&w);
     return st;

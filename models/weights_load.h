@@ -16,14 +16,15 @@ typedef struct {
     bool allow_missing, allow_extra;
     char *positions; // bicubic, bilinear
     bool relpos_drop;
-    bool exact;     // set by callers: the file is this very model, nothing may start fresh
+    const uint64_t *seed; // set by callers: initial values of what the file lacks; NULL: they stay
+    bool exact;           // set by callers: the file is this very model, nothing may start fresh
     bool keep_rest; // set by callers: hand-over onto a loaded model: patches and blocks, no tables
 } mg_load_how;
 
 // Rows of an option table for `member` (a mg_load_how) of structure `type` in a section ("model.").
 // clang-format off
 #define MG_LOAD_ROWS(section, type, member)                                                         \
-    {section "allow_missing", MG_BOOL, offsetof(type, member.allow_missing), "false", 0, 0, "go on when a weight file lacks tensors or has them in another shape: they keep their initial values", NULL}, \
+    {section "allow_missing", MG_BOOL, offsetof(type, member.allow_missing), "false", 0, 0, "go on when a weight file lacks tensors X their initial values", NULL}, \
     {section "allow_extra", MG_BOOL, offsetof(type, member.allow_extra), "false", 0, 0, "go on when a weight file holds tensors that have no place in the model", NULL}, \
     {section "positions", MG_CHOICE, offsetof(type, member.positions), "bicubic", 0, 0, "how position tables are resized for another input size (most programs: bicubic; SAMed, SAM-Med2D: bilinear)", "bicubic|bilinear"}, \
     {section "relpos_drop", MG_BOOL, offsetof(type, member.relpos_drop), "false", 0, 0, "tables of relative positions for another input size start at zero, as in the released Medical SAM Adapter, instead of being resized", NULL}
@@ -61,12 +62,14 @@ mg_status mg_load_plan_check(const mg_load_plan *plan, const mg_weights *w, cons
 mg_status mg_load_plan_run(const mg_load_plan *plan, mg_weights *w, const mg_load_how *how,
                            mg_params *p);
 void mg_load_plan_free(mg_load_plan *plan);
+// All of that: plan, check, run, and one line that says what was done. A file that holds only the trained
+// part of a model (note "part") must fit the frozen values that `p` has already, by their hash (note
+// "base_xxh3"). Release *plan, also after a failure.
+mg_status mg_weights_fill(mg_weights *w, const mg_load_how *how, mg_params *p, mg_load_plan *plan);
 
 // --- all of it --------------------------------------------------------------------------------------
 
-// Fill a model from a weight file. Rank 0 reads, the others receive the values. A file that holds only
-// the trained part of a model (note "part") must fit the frozen values that `p` has already, by their
-// hash (note "base_xxh3"). Collective on `world`.
+// Fill a model from a weight file: rank 0 reads, the others receive the values. Collective on `world`.
 mg_status mg_weights_load(const mg_comm *world, const char *path, const mg_load_how *how,
                           mg_params *p);
 

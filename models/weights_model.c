@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "models/text_prompt.h"
 #include "runtime/mem.h"
 
 enum { MAX_SIDE = 1 << 16 };
@@ -49,6 +50,16 @@ static mg_status unclear(const mg_weights *w, const char *what)
 // --- encoders ---------------------------------------------------------------------------------------
 
 static const char *const sizes[] = {"vit_b", "vit_l", "vit_h", NULL};
+
+// The published encoder of these sizes (patches aside), or NULL.
+static const char *named_size(const mg_vit_config *v, mg_vit_config *named)
+{
+    for (int i = 0; sizes[i]; i++)
+        if (!mg_vit_named(sizes[i], v->Y, named) && named->D == v->D && named->depth == v->depth &&
+            named->hidden == v->hidden)
+            return sizes[i];
+    return NULL;
+}
 
 // Rows of the tables of block i, h and w.
 static void table_rows(const mg_weights *w, const char *prefix, int i, int rows[2])
@@ -121,19 +132,17 @@ static mg_status describe_encoder(const mg_weights *w, const char *prefix, mg_we
         return unclear(w, "the sizes of its image encoder");
     v->Y = gh * v->patch;
     v->X = gw * v->patch;
-    for (int i = 0; sizes[i] && !m->size; i++) {
-        MG_TRY(mg_vit_named(sizes[i], v->Y, &named));
-        if (named.D != v->D || named.depth != v->depth || named.hidden != v->hidden) continue;
-        if (v->patch == named.patch) m->size = sizes[i];
+    const char *size = named_size(v, &named);
+    if (size) {
+        if (v->patch == named.patch) m->size = size;
         v->heads = named.heads;
-        if (mae) continue;
-        v->window = named.window;
-        v->global = named.global;
+        v->window = mae ? 0 : named.window;
+        v->global = mae ? 0 : named.global;
     }
     int width = size_of(w, numbered(name, blocks, 0, ".attn.rel_pos_h"), 2, 1);
     if (!width) width = size_of(w, numbered(name, blocks, 0, ".attn.rel_h"), 2, 1);
     if (width && v->D % width == 0) v->heads = v->D / width;
-    if (!m->size && !mae) find_windows(w, blocks, v);
+    if (!size && !mae) find_windows(w, blocks, v);
     find_tables(w, blocks, v);
     return MG_OK;
 }
@@ -195,6 +204,7 @@ static mg_status describe_sam(const mg_weights *w, mg_weights_model *m)
     m->vit.neck = size_of(w, "image_encoder.neck.0.weight", 4, 0);
     MG_TRY(describe_adapters(w, &m->vit));
     m->decoder = has(w, "mask_decoder.mask_tokens.weight");
+    m->text_width = size_of(w, "prompt_encoder.text_proj.weight", 2, 1);
     return m->decoder ? describe_decoder(w, m) : MG_OK;
 }
 
@@ -269,19 +279,17 @@ mg_status mg_weights_describe(const mg_weights *w, mg_weights_model *m)
 static mg_status encoder_as(mg_weights_model *m, mg_names names, int side)
 {
     mg_vit_config *v = &m->vit;
-    mg_vit_config named = {.window = 14};
+    mg_vit_config named;
+    bool tables = v->rel_h > 0;
 
     if (side) v->Y = v->X = side;
-    MG_CHECK(v->Y % v->patch == 0, MG_ERR_CONFIG, "an input side of %d is not a multiple of %d",
-             side, v->patch);
-    int gh = v->Y / v->patch, gw = v->X / v->patch;
-    bool tables = v->rel_h > 0;
     if (names == MG_NAMES_SAM && m->names == MG_NAMES_MAE) {
+        m->size = named_size(v, &named);
         MG_CHECK(m->size, MG_ERR_CONFIG,
                  "windows and heads of SAM are known for vit_b, vit_l and vit_h only, not for a "
                  "width of %d and %d blocks",
                  v->D, v->depth);
-        MG_TRY(mg_vit_named(m->size, v->Y, &named));
+        v->patch = named.patch; // MAE's ViT-H has 14: its filters are resized
         v->window = named.window;
         v->global = named.global;
         tables = true;
@@ -290,6 +298,9 @@ static mg_status encoder_as(mg_weights_model *m, mg_names names, int side)
         v->global = 0;
         v->neck = v->adapter = 0;
     }
+    MG_CHECK(v->Y % v->patch == 0, MG_ERR_CONFIG, "an input side of %d is not a multiple of %d",
+             v->Y, v->patch);
+    int gh = v->Y / v->patch, gw = v->X / v->patch;
     v->mae = names == MG_NAMES_MAE;
     v->prefix = v->mae ? "" : "image_encoder.";
     v->cls = v->cls && v->mae;
@@ -329,6 +340,7 @@ static mg_status sam_table(const mg_weights_model *m, mg_params *p)
     if (!m->decoder) return MG_OK;
     MG_TRY(mg_sam_check(&m->sam));
     mg_sam_add(p, &m->sam);
+    if (m->text_width) mg_text_prompt_add(p, m->text_width, m->sam.prompt_dim);
     return MG_OK;
 }
 

@@ -14,6 +14,7 @@ typedef struct {
     mg_vit_config vit;           // image encoder; heads 0 if that cannot be told
     bool decoder;                // SAM: prompt encoder and mask decoder are there too
     mg_sam_config sam;           // heads are SAM's 8: files do not tell them
+    int text_width;              // SAM: numbers in the vector of a text prompt, 0 without
     mg_pretrain_config pretrain; // MAE
     int layers, width, hidden, context, vocab, embed; // CLIP's text part; embed 0: no projection
 } mg_weights_model;
@@ -30,7 +31,9 @@ mg_status mg_weights_model_as(mg_weights_model *m, mg_names names, int side);
 mg_status mg_weights_table(const mg_weights_model *m, mg_params *p);
 
 // "finetune" or "pretrain" and the YAML settings from which medgraft rebuilds the model; *config is NULL
-// if the file does not tell enough (release with mg_free). A file's own notes come first.
+// if the sizes do not tell enough (release with mg_free).
+mg_status mg_model_settings(const mg_weights_model *m, const char **kind, char **config);
+// The same for a file: its own notes, or what its sizes tell.
 mg_status mg_weights_settings(const mg_weights *w, const char **kind, char **config);
 
 #endif

@@ -71,10 +71,10 @@ static mg_status sam_settings(const mg_weights_model *m, char **config)
         *config =
             mg_sprintf("model:\n  size: %s\n  image: %d\n%s  encoder_adapters: %s\n"
                        "  decoder_adapters: %s\n  depth_branch: %s\n  adapter_ratio: %.17g\n"
-                       "train:\n  mode: %s\n",
+                       "train:\n  mode: %s\nprompts:\n  text_width: %d\n",
                        standard ? m->size : "custom", side, sizes, v->adapter ? "true" : "false",
                        m->sam.adapters ? "true" : "false", v->depth_branch ? "true" : "false",
-                       adapters ? ratio : 0.25, adapters ? "msa" : "full");
+                       adapters ? ratio : 0.25, adapters ? "msa" : "full", m->text_width);
     mg_free(sizes);
     MG_CHECK(*config, MG_ERR_MEMORY, "cannot allocate the settings of a model");
     return MG_OK;
@@ -121,6 +121,14 @@ static mg_status copy_notes(const char *note, const char *text, const char **kin
     return MG_OK;
 }
 
+mg_status mg_model_settings(const mg_weights_model *m, const char **kind, char **config)
+{
+    *config = NULL;
+    *kind = m->names == MG_NAMES_SAM ? "finetune" : m->names == MG_NAMES_MAE ? "pretrain" : NULL;
+    if (!*kind) return MG_OK;
+    return m->names == MG_NAMES_SAM ? sam_settings(m, config) : mae_settings(m, config);
+}
+
 mg_status mg_weights_settings(const mg_weights *w, const char **kind, char **config)
 {
     const char *note = mg_weights_note(w, "kind"), *text = mg_weights_note(w, "config");
@@ -130,9 +138,9 @@ mg_status mg_weights_settings(const mg_weights *w, const char **kind, char **con
     *config = NULL;
     if (note && text) return copy_notes(note, text, kind, config);
     MG_TRY(mg_weights_describe(w, &m));
-    MG_CHECK(m.names == MG_NAMES_SAM || m.names == MG_NAMES_MAE, MG_ERR_FORMAT,
+    MG_TRY(mg_model_settings(&m, kind, config));
+    MG_CHECK(*kind, MG_ERR_FORMAT,
              "'%s' holds no model that can be trained or evaluated: its names are of the kind %s",
              mg_weights_path(w), mg_names_text(m.names));
-    *kind = m.names == MG_NAMES_SAM ? "finetune" : "pretrain";
-    return m.names == MG_NAMES_SAM ? sam_settings(&m, config) : mae_settings(&m, config);
+    return MG_OK;
 }

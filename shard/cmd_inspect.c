@@ -1,9 +1,10 @@
-// medgraft inspect: what a shard set, a shard, a checkpoint or a run folder is. Facts are gathered as
+// medgraft inspect: what a shard set, a shard, a checkpoint, a run folder or a weight file is. Facts are gathered as
 // one JSON object and printed as text or as they are.
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "models/weights_facts.h"
 #include "runtime/checkpoint.h"
 #include "runtime/fsys.h"
 #include "runtime/json.h"
@@ -19,9 +20,9 @@ typedef struct {
 // clang-format off
 static const mg_option options[] = {
     {"inspect.verify", MG_BOOL, offsetof(settings, verify), "false", 0, 0, "read every byte and hold it against every checksum", NULL},
-    {"inspect.hash", MG_BOOL, offsetof(settings, hash), "false", 0, 0, "print one line only: params_xxh3 of a checkpoint or run, content of a shard set", NULL},
+    {"inspect.hash", MG_BOOL, offsetof(settings, hash), "false", 0, 0, "print one line only: params_xxh3 of a checkpoint, run or weight file, content of a shard set", NULL},
     {"inspect.json", MG_BOOL, offsetof(settings, json), "false", 0, 0, "print the facts as one JSON object", NULL},
-    {"inspect.arrays", MG_BOOL, offsetof(settings, arrays), "false", 0, 0, "also list every array of a checkpoint", NULL},
+    {"inspect.arrays", MG_BOOL, offsetof(settings, arrays), "false", 0, 0, "also list every array of a checkpoint or weight file", NULL},
     {0},
 };
 // clang-format on
@@ -389,11 +390,23 @@ static mg_status inspect_checkpoint(const char *given, const settings *cfg, mg_j
     return st;
 }
 
+static mg_status hash_weights(const char *path)
+{
+    uint64_t hash;
+
+    MG_TRY(mg_weights_hash(path, &hash));
+    printf("params_xxh3 %016" PRIx64 "\n", hash);
+    return MG_OK;
+}
+
 static mg_status inspect(const char *path, const settings *cfg, mg_json *facts)
 {
     bool folder = mg_path_is_dir(path);
 
     MG_CHECK(folder || mg_path_is_file(path), MG_ERR_IO, "no such file or folder: '%s'", path);
+    if (mg_is_weight_file(path))
+        return cfg->hash ? hash_weights(path)
+                         : mg_weights_facts(path, cfg->verify, cfg->arrays, facts);
     if (folder ? has(path, "index.json") : mg_path_has_ext(path, ".json"))
         return cfg->hash ? hash_set(path) : describe_set(path, cfg, facts);
     if (!folder && is_shard(path)) return describe_shard(path, cfg, facts);

@@ -91,37 +91,66 @@ void mg_updater_step(mg_updater *u)
                     ++u->step, 1e-6, mg_clip_coefficient(norm, 0));
 }
 
-static mg_status run_one(const mg_bench *b, const char *what)
+static mg_status measure_mae(const mg_bench *b)
 {
-    if (!strcmp(what, "attention")) return mg_bench_attention(b);
-    if (!strcmp(what, "pointwise")) return mg_bench_pointwise(b);
-    if (!strcmp(what, "objectives")) return mg_bench_objectives(b);
-    if (!strcmp(what, "encoder")) return mg_bench_encoder(b);
-    if (!strcmp(what, "msa")) return mg_bench_msa(b);
-    if (!strcmp(what, "mae")) {
-        MG_TRY(mg_bench_mae(b, 1));
-        return b->leaves > 1 ? mg_bench_mae(b, b->leaves) : MG_OK;
-    }
-    return MG_FAIL(MG_ERR_CONFIG,
-                   "bench.run knows no '%s', only attention, pointwise, mae, objectives, encoder "
-                   "and msa",
-                   what);
+    MG_TRY(mg_bench_mae(b, 1));
+    return b->leaves > 1 ? mg_bench_mae(b, b->leaves) : MG_OK;
+}
+
+static const struct {
+    const char *name;
+    mg_status (*measure)(const mg_bench *b);
+} parts[] = {
+    {"attention", mg_bench_attention},   {"pointwise", mg_bench_pointwise}, {"mae", measure_mae},
+    {"objectives", mg_bench_objectives}, {"encoder", mg_bench_encoder},     {"msa", mg_bench_msa}};
+
+enum { PARTS = sizeof parts / sizeof *parts };
+
+// The part of this name, or PARTS.
+static int part_of(const char *name)
+{
+    int i = 0;
+
+    while (i < PARTS && strcmp(parts[i].name, name)) i++;
+    return i;
+}
+
+static mg_status check(const settings *s)
+{
+    for (int i = 0; i < s->run.count; i++)
+        MG_CHECK(part_of(s->run.item[i]) < PARTS, MG_ERR_CONFIG,
+                 "bench.run: unknown part '%s', expected attention, pointwise, mae, objectives, "
+                 "encoder or msa",
+                 s->run.item[i]);
+    MG_CHECK(s->bench.batch % s->bench.leaves == 0, MG_ERR_CONFIG,
+             "bench.leaves %lld does not divide bench.batch %lld", (long long)s->bench.leaves,
+             (long long)s->bench.batch);
+    return MG_OK;
+}
+
+static mg_status measure(settings *s)
+{
+    char processor[96];
+
+    MG_TRY(check(s));
+    setvbuf(stdout, NULL, _IOLBF, 0); // a long run shows what it has
+    mg_machine_processor(processor, sizeof processor);
+    if (mg_comm_rank(s->bench.world) == 0)
+        printf("machine processor '%s' ranks %d threads %d kernels '%s'\n", processor,
+               mg_comm_size(s->bench.world), s->bench.threads, mg_gemm_library());
+    MG_TRY(mg_bench_products(&s->bench));
+    for (int i = 0; i < s->run.count; i++)
+        MG_TRY(parts[part_of(s->run.item[i])].measure(&s->bench));
+    return MG_OK;
 }
 
 mg_status mg_cmd_bench(const mg_args *args)
 {
     settings s = {.bench = {.world = args->world, .threads = omp_get_max_threads()}};
     const mg_option_group group = {options, &s};
-    char processor[96];
 
     MG_TRY(mg_args_load(args, &group, 1));
-    setvbuf(stdout, NULL, _IOLBF, 0); // a long run shows what it has
-    mg_machine_processor(processor, sizeof processor);
-    if (mg_comm_rank(args->world) == 0)
-        printf("machine processor '%s' ranks %d threads %d kernels '%s'\n", processor,
-               mg_comm_size(args->world), s.bench.threads, mg_gemm_library());
-    mg_status st = mg_bench_products(&s.bench);
-    for (int i = 0; i < s.run.count && !st; i++) st = run_one(&s.bench, s.run.item[i]);
+    mg_status st = measure(&s);
     mg_config_free(&group, 1);
     return st;
 }

@@ -1,0 +1,1 @@
+"$MEDGRAFT" bench --set bench.run=attention,conv

@@ -138,6 +138,10 @@ check-slurm: $(BUILD)/medgraft ## the job scripts on a SLURM of this machine alo
 	@sh jobs/deps.sh "$(DEPS_SLURM)" ""
 	@tests/check_slurm.sh $(BUILD)
 
+check-valgrind: ## every stage once, tiny, under valgrind (needs make deps-lint)
+	@$(MAKE) --no-print-directory MODE=debug -j$$(nproc) build/debug/medgraft
+	@tests/check_pipeline.sh build/debug valgrind
+
 docs: $(BUILD)/medgraft ## write docs/config.md from the option tables
 	@mkdir -p docs
 	@$(BUILD)/medgraft --config-markdown >docs/config.md.tmp

@@ -1,4 +1,4 @@
-// Image files in and out. PNG (libpng), JPEG (libjpeg-turbo), each in its own file.
+// Image files in and out. PNG (libpng), JPEG (libjpeg-turbo), each in its own file; volumes (NIfTI-1).
 #ifndef MG_DATASETS_DECODE_H
 #define MG_DATASETS_DECODE_H
 
@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "datasets/nifti.h"
 #include "runtime/err.h"
 
 // Most bytes of one picture, in its file or decoded (before scaling).
@@ -55,5 +56,25 @@ mg_status mg_write_jpeg(const char *path, const uint8_t *pixels, int height, int
 // A PNG in memory, for pages that carry their pictures: *data is mg_free'd by the caller.
 mg_status mg_encode_png(const uint8_t *pixels, int height, int width, int channels, void **data,
                         size_t *bytes);
+
+// --- volumes (decode_volume.c) ----------------------------------------------------------------------
+
+// A volume on our grid: x to the right, y to the front, z up (nifti.h). Whatever is computed on this
+// grid goes back to the axes and the geometry of its file by mg_nifti_write with `head`.
+typedef struct {
+    mg_nifti_head head;                 // of the file: sizes, affine, spacing, orientation
+    mg_dtype type;                      // MG_U16 for labels
+    int depth, height, width, channels; // of `pixels`
+    void *pixels;                       // [depth, height, width, channels]
+} mg_volume_file;
+
+void mg_volume_file_free(mg_volume_file *v);
+
+// Named .nii, .nii.gz or .hdr, in any case.
+bool mg_is_volume(const char *path);
+
+// A mask or label map, of whatever type: whole numbers from 0 to 65535, otherwise MG_ERR_FORMAT names
+// value and voxel. One volume: a series is refused.
+mg_status mg_decode_labels(const char *path, mg_volume_file *out);
 
 #endif

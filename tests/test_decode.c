@@ -338,6 +338,34 @@ static void hostile(void **state)
     FAILS(mg_decode_file(in_folder("missing.png"), 0, &p), MG_ERR_IO, "missing.png");
 }
 
+// --- volumes ----------------------------------------------------------------------------------------
+
+// Axes to the left, the back and up: our grid turns x and y round, and writing turns them back.
+static void labels_of_a_volume(void **state)
+{
+    const int size[3] = {3, 2, 2};
+    const double affine[12] = {-2, 0, 0, 7, 0, -3, 0, 9, 0, 0, 5, -4};
+    const uint16_t ours[12] = {0, 1, 2, 3, 4, 5, 600, 7, 8, 9, 10, 11};
+    const float broken[12] = {0, 0, 0, 0, .5f};
+    mg_nifti_head head;
+    mg_volume_file v;
+    (void)state;
+
+    mg_nifti_make_head(size, affine, &head);
+    OK(mg_nifti_write(in_folder("labels.nii.gz"), &head, MG_U16, ours));
+    CHECK(mg_is_volume("a/labels.NII.gz") && mg_is_volume("a.hdr") && !mg_is_volume("a.png"));
+    OK(mg_decode_labels(in_folder("labels.nii.gz"), &v));
+    CHECK(v.type == MG_U16 && v.depth == 2 && v.height == 2 && v.width == 3 && v.channels == 1);
+    assert_memory_equal(v.pixels, ours, sizeof ours);
+    assert_string_equal(v.head.orientation, "LPS");
+    CHECK(v.head.affine[3] == 3 && v.head.spacing[0] == 5);
+    mg_volume_file_free(&v);
+    OK(mg_nifti_write(in_folder("half.nii"), &head, MG_F32, broken));
+    FAILS(mg_decode_labels(in_folder("half.nii"), &v), MG_ERR_FORMAT,
+          "value 0.5 at voxel (1, 0, 0)");
+    CHECK(!v.pixels);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -358,7 +386,7 @@ int main(void)
         cmocka_unit_test(colour_mask),      cmocka_unit_test(jpeg_round_trip),
         cmocka_unit_test(jpeg_scaled),      cmocka_unit_test(exif),
         cmocka_unit_test(truncated),        cmocka_unit_test(flipped),
-        cmocka_unit_test(hostile),
+        cmocka_unit_test(hostile),          cmocka_unit_test(labels_of_a_volume),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

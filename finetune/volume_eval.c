@@ -6,36 +6,30 @@
 #include <string.h>
 
 #include "finetune/volume_blend.h"
+#include "finetune/volume_grid.h"
+#include "finetune/volume_session.h"
 #include "runtime/mem.h"
-#include "shard/resize.h"
 #include "shard/source.h"
 
 struct mg_volume_evaluator {
-    const mg_seg_model *model;
     const mg_reader *reader;
     const mg_eval_plan *plan;
-    void *block;
-    float *images; // [D, 3, S, S]
-    mg_vit_acts vit;
-    float *vit_scratch;
-    mg_seg_stack stack;
+    mg_volume_session *session;
     // of the case
     const mg_shard_item *item;
-    mg_sam_frame frame;
-    int slices, stacks; // of a stack, of the case
-    size_t pixels;      // of a slice
+    int64_t sample;
     size_t full_cells;
     double full_spacing[3];
     mg_clicker *clicker;
     mg_blend blend;
-    float *embedding;                   // [stacks, slices, N, E]
-    uint8_t *bytes;                     // 8-bit slices of a stack, three channels
+    mg_grid grid;
+    float *logits;                      // stored grid, of one moment
     uint8_t *gt, *ignore, *room;        // stored grid [depth, height, width]
     uint8_t *full_gt, *full_ignore;     // original grid
     uint8_t *full_pred, *full_room;     // the same
     uint8_t *pred;                      // of a stack
     uint8_t *shown;                     // prediction on one slice
-    float *logits;                      // of one slice, and scratch behind it
+    uint8_t *picture;                   // that slice, three channels
     mg_click click[MG_EVAL_MAX_CLICKS]; // of the stack at hand
     int click_count;
     // of the target
@@ -46,50 +40,32 @@ struct mg_volume_evaluator {
 
 // --- creation ---------------------------------------------------------------------------------------
 
-static void place(mg_layout *at, mg_volume_evaluator *e)
-{
-    const mg_seg_model *m = e->model;
-    int D = e->plan->slices, tokens = m->vit.gh * m->vit.gw;
-
-    e->images = mg_place(at, (size_t)D * 3 * m->side * m->side);
-    mg_vit_acts_layout(at, &e->vit, &m->vit, D, tokens, MG_KEEP_NONE);
-    e->vit_scratch = mg_place(at, mg_vit_scratch(&m->vit, D, tokens));
-    mg_seg_stack_place(at, &e->stack, m, D, MG_EVAL_MAX_CLICKS, false);
-}
-
 mg_status mg_volume_evaluator_create(const mg_seg_model *model, const mg_reader *reader,
                                      const mg_eval_plan *plan, mg_volume_evaluator **out)
 {
     mg_volume_evaluator *e = mg_calloc(1, sizeof *e);
-    mg_layout measure = {0};
 
     *out = NULL;
     MG_CHECK(e, MG_ERR_MEMORY, "cannot allocate an evaluator of volumes");
-    e->model = model;
     e->reader = reader;
     e->plan = plan;
-    place(&measure, e);
-    e->block = mg_alloc(measure.used);
-    if (!e->block) {
+    mg_status st =
+        mg_volume_session_create(model, plan->slices, plan->carry, MG_EVAL_MAX_CLICKS, &e->session);
+    if (st)
         mg_volume_evaluator_destroy(&e);
-        return MG_FAIL(MG_ERR_MEMORY, "cannot allocate %zu bytes of activations for %d slices",
-                       measure.used, plan->slices);
-    }
-    mg_layout at = {.base = e->block};
-    place(&at, e);
-    e->stack.volume = true;
-    *out = e;
-    return MG_OK;
+    else
+        *out = e;
+    return st;
 }
 
 static void close_case(mg_volume_evaluator *e)
 {
     mg_clicker_destroy(&e->clicker);
     mg_blend_free(&e->blend);
-    mg_free(e->embedding), mg_free(e->bytes), mg_free(e->logits);
-    mg_free(e->gt), mg_free(e->full_gt), mg_free(e->pred);
-    e->embedding = e->logits = NULL;
-    e->bytes = e->gt = e->full_gt = e->pred = NULL;
+    mg_grid_free(&e->grid);
+    mg_free(e->logits), mg_free(e->gt), mg_free(e->full_gt), mg_free(e->pred);
+    e->logits = NULL;
+    e->gt = e->full_gt = e->pred = NULL;
 }
 
 void mg_volume_evaluator_destroy(mg_volume_evaluator **evaluator)
@@ -98,7 +74,7 @@ void mg_volume_evaluator_destroy(mg_volume_evaluator **evaluator)
 
     if (!e) return;
     close_case(e);
-    mg_free(e->block);
+    mg_volume_session_destroy(&e->session);
     mg_free(e);
     *evaluator = NULL;
 }
@@ -112,89 +88,69 @@ static int moments_of(const mg_eval_plan *p)
     return clicks > 0 ? clicks : 1;
 }
 
+static mg_status read_slices(void *ctx, int first, int slices, uint8_t *out)
+{
+    const mg_volume_evaluator *e = ctx;
+    return mg_source_slices(e->reader, e->sample, first, slices, e->plan->window, out);
+}
+
 static mg_status allocate_case(mg_volume_evaluator *e)
 {
-    const mg_seg_model *m = e->model;
+    static const double unchanged[3][2] = {{0, 1}, {0, 1}, {0, 1}};
     const mg_shard_item *item = e->item;
-    size_t stored = (size_t)item->depth * e->pixels, n = (size_t)e->slices;
-    size_t one = (size_t)m->vit.gh * m->vit.gw * m->sam.cfg.prompt_dim;
-    size_t scratch = mg_sam_postprocess_scratch(&m->sam.cfg, e->frame);
+    const mg_volume_session *s = e->session;
+    const int full[3] = {item->full_depth, item->full_height, item->full_width};
+    const int here[3] = {item->depth, item->height, item->width};
+    size_t stored = (size_t)item->depth * s->pixels;
 
-    e->embedding = mg_alloc((size_t)e->stacks * n * one * sizeof *e->embedding);
-    e->bytes = mg_alloc(n * e->pixels * 3);
+    e->logits = mg_alloc(stored * sizeof *e->logits);
     e->gt = mg_alloc(3 * stored);
     e->full_gt = mg_alloc(4 * e->full_cells);
-    e->pred = mg_alloc((n + 1) * e->pixels);
-    e->logits = mg_alloc((e->pixels + scratch) * sizeof *e->logits);
-    MG_CHECK(e->embedding && e->bytes && e->gt && e->full_gt && e->pred && e->logits, MG_ERR_MEMORY,
-             "cannot allocate '%s' as %d stacks of %d slices", item->name, e->stacks, e->slices);
+    e->pred = mg_alloc((size_t)(s->slices + 1 + 3) * s->pixels);
+    MG_CHECK(e->logits && e->gt && e->full_gt && e->pred, MG_ERR_MEMORY,
+             "cannot allocate masks of '%s'", item->name);
     e->ignore = e->gt + stored;
     e->room = e->ignore + stored;
     e->full_ignore = e->full_gt + e->full_cells;
     e->full_pred = e->full_ignore + e->full_cells;
     e->full_room = e->full_pred + e->full_cells;
-    e->shown = e->pred + n * e->pixels;
-    MG_TRY(mg_clicker_create(e->slices, item->height, item->width, e->plan->form[MG_EVAL_VOLUME],
+    e->shown = e->pred + (size_t)s->slices * s->pixels;
+    e->picture = e->shown + s->pixels;
+    MG_TRY(mg_clicker_create(s->slices, item->height, item->width, e->plan->form[MG_EVAL_VOLUME],
                              e->plan->threads, &e->clicker));
-    return mg_blend_create(m, e->frame, item->depth, moments_of(e->plan), &e->blend);
-}
-
-static mg_status encode_stack(mg_volume_evaluator *e, int64_t sample, int i)
-{
-    const mg_seg_model *m = e->model;
-    int first = mg_stack_first(e->item->depth, e->plan->slices, i), n = e->slices;
-    size_t image = 3 * (size_t)m->side * m->side;
-    size_t floats = (size_t)n * m->vit.gh * m->vit.gw * m->sam.cfg.prompt_dim;
-
-    MG_TRY(mg_source_slices(e->reader, sample, first, n, e->plan->window, e->bytes));
-    for (int z = 0; z < n; z++)
-        MG_TRY(mg_frame_picture(e->images + z * image, m->side, e->bytes + z * e->pixels * 3,
-                                e->item->height, e->item->width, 3));
-    mg_vit_forward(&e->vit, &m->vit, &m->params, e->images, n, m->vit.cfg.depth_branch ? n : 1,
-                   e->vit_scratch);
-    memcpy(e->embedding + i * floats, e->vit.out, floats * sizeof *e->embedding);
-    return MG_OK;
+    MG_TRY(mg_grid_create(full, here, item->volume ? item->volume->grid : unchanged, &e->grid));
+    return mg_blend_create(s->model, s->frame, moments_of(e->plan), item->depth, &e->blend);
 }
 
 static mg_status open_case(mg_volume_evaluator *e, int64_t sample)
 {
     const mg_shard_item *item = e->item = mg_reader_item(e->reader, sample);
-    int D = e->plan->slices;
+    mg_slices from = {item->depth, item->height, item->width, read_slices, e};
 
-    e->frame = (mg_sam_frame){.height = item->height, .width = item->width};
-    mg_frame_size(item->height, item->width, e->model->side, &e->frame.height2, &e->frame.width2);
-    e->slices = item->depth < D ? item->depth : D;
-    e->stacks = mg_stack_count(item->depth, D);
-    e->pixels = (size_t)item->height * item->width;
+    e->sample = sample;
     e->full_cells = (size_t)item->full_depth * item->full_height * item->full_width;
     for (int a = 0; a < 3; a++) { // without spacing distances are in cells
         double s = item->volume ? item->volume->full_spacing[a] : item->spacing[a];
         e->full_spacing[a] = s > 0 ? s : 1;
     }
-    e->stack.scale = mg_seg_scale_picture(e->frame);
-    MG_TRY(allocate_case(e));
-    for (int i = 0; i < e->stacks; i++) MG_TRY(encode_stack(e, sample, i));
-    return MG_OK;
+    MG_TRY(mg_volume_session_open(e->session, &from, true)); // for every target and protocol
+    return allocate_case(e);
 }
 
 // --- a stack ----------------------------------------------------------------------------------------
 
-static mg_target target_of_stack(const mg_volume_evaluator *e, int first)
+static mg_target target_of_stack(const mg_volume_evaluator *e)
 {
-    size_t at = (size_t)first * e->pixels;
-    return (mg_target){e->slices,  e->item->height, e->item->width,
-                       e->gt + at, e->pred,         e->ignore + at};
+    size_t at = (size_t)e->session->first * e->session->pixels;
+    return (mg_target){e->session->slices, e->item->height, e->item->width,
+                       e->gt + at,         e->pred,         e->ignore + at};
 }
 
-static void begin_stack(mg_volume_evaluator *e, int i)
+static mg_status begin_stack(mg_volume_evaluator *e, int i)
 {
-    const mg_seg_model *m = e->model;
-    size_t floats = (size_t)e->slices * m->vit.gh * m->vit.gw * m->sam.cfg.prompt_dim;
-
-    mg_seg_stack_reset(&e->stack, e->slices);
-    e->stack.embedding = e->embedding + i * floats;
     e->click_count = 0;
-    memset(e->pred, 0, (size_t)e->slices * e->pixels);
+    memset(e->pred, 0, (size_t)e->session->slices * e->session->pixels);
+    return mg_volume_session_stack(e->session, i);
 }
 
 static mg_click next_click(mg_volume_evaluator *e, mg_eval_form form, const mg_target *t)
@@ -206,16 +162,11 @@ static mg_click next_click(mg_volume_evaluator *e, mg_eval_form form, const mg_t
     return mg_click_volume(e->clicker, t, spacing, e->click, e->click_count);
 }
 
-static void plan_carrying(mg_volume_evaluator *e)
-{
-    mg_seg_stack_plan(&e->stack, e->plan->carry ? MG_PLAN_CARRY : MG_PLAN_NO_CARRY);
-}
-
 // One more click on each slice that is wrong. A slice without the target is never decoded, so it
 // stays empty and is never clicked.
 static bool click_slices(mg_volume_evaluator *e, const mg_target *t)
 {
-    mg_seg_stack *s = &e->stack;
+    mg_seg_stack *s = &e->session->stack;
     int count = 0;
     int *clicked = s->order; // the plan is made of it
 
@@ -238,25 +189,9 @@ static bool click_stack(mg_volume_evaluator *e, mg_eval_form form, const mg_targ
 
     if (click.label < 0) return false;
     e->click[e->click_count++] = click;
-    mg_seg_prompt_add(&e->stack.prompt[click.z], click);
-    plan_carrying(e);
+    mg_seg_prompt_add(&e->session->stack.prompt[click.z], click);
+    mg_volume_session_carry(e->session);
     return true;
-}
-
-// Decode, and threshold on the stored grid.
-static void decode(mg_volume_evaluator *e)
-{
-    const mg_sam_config *sam = &e->model->sam.cfg;
-    mg_seg_stack *s = &e->stack;
-    size_t cells = (size_t)e->model->cells * e->model->cells;
-
-    mg_seg_stack_decode(s);
-    for (int i = 0; i < s->count; i++) {
-        int z = s->order[i];
-        uint8_t *pred = e->pred + z * e->pixels;
-        mg_sam_postprocess(e->logits, s->logits + z * cells, sam, e->frame, e->logits + e->pixels);
-        for (size_t k = 0; k < e->pixels; k++) pred[k] = e->logits[k] > 0;
-    }
 }
 
 static int moment_of(const mg_eval_plan *p, int k)
@@ -268,45 +203,48 @@ static int moment_of(const mg_eval_plan *p, int k)
 }
 
 // k = 1, 2, ... clicks. Where no click is possible the last masks stand for every further k.
-static void run_stack(mg_volume_evaluator *e, mg_eval_target *t, mg_eval_form form, int i, int last)
+static mg_status run_stack(mg_volume_evaluator *e, mg_eval_target *t, mg_eval_form form, int i,
+                           int last)
 {
-    int first = mg_stack_first(e->item->depth, e->plan->slices, i), clicks = 0;
-    mg_target target = target_of_stack(e, first);
+    mg_volume_session *s = e->session;
+    int clicks = 0;
     bool stopped = false;
 
-    begin_stack(e, i);
+    MG_TRY(begin_stack(e, i));
+    mg_target target = target_of_stack(e);
     for (int k = 1; k <= last; k++) {
         if (!stopped)
             stopped =
                 form == MG_EVAL_SLICE ? !click_slices(e, &target) : !click_stack(e, form, &target);
         if (!stopped) {
-            decode(e);
+            mg_volume_session_decode(s, e->pred);
             clicks = k;
             e->any[k - 1] = true;
         }
         int moment = moment_of(e->plan, k);
         if (moment < 0) continue;
-        mg_blend_add(&e->blend, moment, &e->stack, first);
+        mg_blend_add(&e->blend, moment, &s->stack, s->first);
         if (clicks > e->made[moment]) e->made[moment] = clicks;
     }
-    int shown = e->best - first;
-    if (shown < 0 || shown >= e->slices) return;
+    int shown = e->best - s->first;
+    if (shown < 0 || shown >= s->slices) return MG_OK;
     t->click_count = 0;
-    const mg_seg_prompt *p = &e->stack.prompt[shown];
+    const mg_seg_prompt *p = &s->stack.prompt[shown];
     for (int k = 0; k < p->count; k++) t->click[t->click_count++] = p->click[k];
+    return MG_OK;
 }
 
 // The tight box of every slice with the target, or of the slice that the first click would go to.
-static void box_stack(mg_volume_evaluator *e, mg_eval_form form, int i)
+static mg_status box_stack(mg_volume_evaluator *e, mg_eval_form form, int i)
 {
-    int first = mg_stack_first(e->item->depth, e->plan->slices, i), count = 0;
-    mg_target target = target_of_stack(e, first);
-    mg_seg_stack *s = &e->stack;
+    mg_seg_stack *s = &e->session->stack;
     mg_prompt_key no_noise = {0};
+    int count = 0;
 
-    begin_stack(e, i);
+    MG_TRY(begin_stack(e, i));
+    mg_target target = target_of_stack(e);
     int only = form == MG_EVAL_SLICE ? -1 : next_click(e, form, &target).z;
-    for (int z = 0; z < e->slices; z++) {
+    for (int z = 0; z < s->slices; z++) {
         mg_seg_prompt *p = &s->prompt[z];
         if (form != MG_EVAL_SLICE && z != only) continue;
         p->has_box = mg_box_draw(&target, z, MG_BOX_TIGHT, MG_BOX_FRAME, &no_noise, p->box);
@@ -315,9 +253,10 @@ static void box_stack(mg_volume_evaluator *e, mg_eval_form form, int i)
     if (form == MG_EVAL_SLICE)
         mg_seg_stack_only(s, s->order, count);
     else
-        plan_carrying(e);
-    decode(e);
-    mg_blend_add(&e->blend, 0, s, first);
+        mg_volume_session_carry(e->session);
+    mg_volume_session_decode(e->session, NULL);
+    mg_blend_add(&e->blend, 0, s, e->session->first);
+    return MG_OK;
 }
 
 // --- a target ---------------------------------------------------------------------------------------
@@ -330,13 +269,15 @@ static mg_target whole_target(const mg_volume_evaluator *e)
 }
 
 // The moment's mask on the original grid; what is shown of it on the stored one.
-static mg_status take_mask(mg_volume_evaluator *e, int moment)
+static void take_mask(mg_volume_evaluator *e, int moment)
 {
-    const float *slice = e->blend.volume + (size_t)e->best * e->pixels;
+    size_t pixels = e->session->pixels;
+    const float *slice = e->logits + (size_t)e->best * pixels;
 
-    mg_blend_take(&e->blend, moment);
-    for (size_t k = 0; k < e->pixels; k++) e->shown[k] = slice[k] > 0;
-    return mg_blend_mask(&e->blend, e->item, e->full_pred);
+    for (int z = 0; z < e->item->depth; z++)
+        mg_blend_take(&e->blend, moment, z, e->logits + (size_t)z * pixels);
+    for (size_t k = 0; k < pixels; k++) e->shown[k] = slice[k] > 0;
+    mg_grid_mask(&e->grid, e->logits, e->full_pred);
 }
 
 // "3 clicks/stack (D=8)", "box/slice (D=8)".
@@ -363,12 +304,12 @@ static mg_status run_clicks(mg_volume_evaluator *e, mg_eval_target *t, mg_eval_f
     mg_blend_reset(&e->blend);
     memset(e->made, 0, sizeof e->made);
     memset(e->any, 0, sizeof e->any);
-    for (int i = 0; i < e->stacks; i++) run_stack(e, t, form, i, last);
+    for (int i = 0; i < e->session->stacks; i++) MG_TRY(run_stack(e, t, form, i, last));
     t->curve = p->curve ? last : 0;
     for (int k = 1; k <= last; k++) {
         int moment = moment_of(p, k);
         if (moment < 0) continue;
-        MG_TRY(take_mask(e, moment));
+        take_mask(e, moment);
         mg_metric overlap;
         mg_target target = whole_target(e);
         mg_metric_overlap(&target, &overlap);
@@ -382,26 +323,27 @@ static mg_status run_clicks(mg_volume_evaluator *e, mg_eval_target *t, mg_eval_f
 static mg_status run_box(mg_volume_evaluator *e, mg_eval_target *t, mg_eval_form form)
 {
     mg_blend_reset(&e->blend);
-    for (int i = 0; i < e->stacks; i++) box_stack(e, form, i);
-    MG_TRY(take_mask(e, 0));
+    for (int i = 0; i < e->session->stacks; i++) MG_TRY(box_stack(e, form, i));
+    take_mask(e, 0);
     return add_row(e, t, form, 0, 0);
 }
 
 // A text for every slice of a stack; `clicked`: with the first click of the stack beside it.
-static void text_stack(mg_volume_evaluator *e, const float *unit, bool clicked, int i)
+static mg_status text_stack(mg_volume_evaluator *e, const float *unit, bool clicked, int i)
 {
-    int first = mg_stack_first(e->item->depth, e->plan->slices, i);
-    mg_target target = target_of_stack(e, first);
+    mg_seg_stack *s = &e->session->stack;
 
-    begin_stack(e, i);
-    mg_seg_stack_text(&e->stack, unit);
+    MG_TRY(begin_stack(e, i));
+    mg_target target = target_of_stack(e);
+    mg_seg_stack_text(s, unit);
     if (clicked) {
         mg_click click = next_click(e, MG_EVAL_STACK, &target);
-        if (click.label >= 0) mg_seg_prompt_add(&e->stack.prompt[click.z], click);
+        if (click.label >= 0) mg_seg_prompt_add(&s->prompt[click.z], click);
     }
-    mg_seg_stack_plan(&e->stack, MG_PLAN_EACH); // the text reaches all slices: nothing is carried
-    decode(e);
-    mg_blend_add(&e->blend, 0, &e->stack, first);
+    mg_seg_stack_plan(s, MG_PLAN_EACH); // the text reaches all slices: nothing is carried
+    mg_volume_session_decode(e->session, NULL);
+    mg_blend_add(&e->blend, 0, s, e->session->first);
+    return MG_OK;
 }
 
 // "text (D=8)", "text + 1 click/stack (D=8)".
@@ -414,9 +356,9 @@ static mg_status run_text(mg_volume_evaluator *e, mg_eval_target *t)
     if (text < 0) return MG_OK;
     for (int clicked = 0; clicked < 2; clicked++) {
         mg_blend_reset(&e->blend);
-        for (int i = 0; i < e->stacks; i++)
-            text_stack(e, mg_text_choice_unit(e->plan->texts, text), clicked, i);
-        MG_TRY(take_mask(e, 0));
+        for (int i = 0; i < e->session->stacks; i++)
+            MG_TRY(text_stack(e, mg_text_choice_unit(e->plan->texts, text), clicked, i));
+        take_mask(e, 0);
         snprintf(name, sizeof name, clicked ? "text + 1 click/stack (D=%d)" : "text (D=%d)",
                  e->plan->slices);
         MG_TRY(mg_eval_add_row(e->plan, t, name, clicked, &target, e->full_spacing));
@@ -426,12 +368,13 @@ static mg_status run_text(mg_volume_evaluator *e, mg_eval_target *t)
 
 static int largest_slice(const mg_volume_evaluator *e)
 {
+    size_t pixels = e->session->pixels;
     int64_t most = 0;
     int best = 0;
 
     for (int z = 0; z < e->item->depth; z++) {
         int64_t area = 0;
-        for (size_t k = 0; k < e->pixels; k++) area += e->gt[z * e->pixels + k];
+        for (size_t k = 0; k < pixels; k++) area += e->gt[z * pixels + k];
         if (area > most) {
             most = area;
             best = z;
@@ -454,10 +397,10 @@ static mg_status run_target(mg_volume_evaluator *e, mg_eval_target *t, uint16_t 
         if (e->plan->box) MG_TRY(run_box(e, t, (mg_eval_form)form));
         MG_TRY(run_clicks(e, t, (mg_eval_form)form));
     }
-    MG_TRY(mg_source_slices(e->reader, t->sample, e->best, 1, e->plan->window, e->bytes));
-    t->gt = e->gt + (size_t)e->best * e->pixels;
+    MG_TRY(read_slices(e, e->best, 1, e->picture));
+    t->gt = e->gt + (size_t)e->best * e->session->pixels;
     t->mask = e->shown;
-    t->picture = e->bytes;
+    t->picture = e->picture;
     t->height = t->picture_height = item->height;
     t->width = t->picture_width = item->width;
     t->channels = 3;

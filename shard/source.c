@@ -6,6 +6,7 @@
 
 #include "runtime/log.h"
 #include "runtime/mem.h"
+#include "shard/levels.h"
 
 mg_status mg_source_open(const mg_comm *world, const mg_source_config *c, mg_reader **out)
 {
@@ -54,40 +55,18 @@ mg_status mg_source_picture(const mg_reader *reader, int64_t sample, uint8_t **p
 
 // --- slices of volumes ------------------------------------------------------------------------------
 
-// How the values of one channel become 0..255.
-typedef struct {
-    bool as_is, keep_zero;
-    double low, scale;
-} ramp;
-
-static ramp ramp_of(const mg_shard_item *item, int channel, const double *window)
+// What turns the values of an item into a model's input.
+static mg_levels levels_of(const mg_shard_item *item, const double *window)
 {
-    bool ct = !strcmp(item->modality, "CT");
-    const double *range = item->volume && channel < MG_SHARD_CONTRASTS
-                              ? item->volume->range[channel]
-                              : (const double[2]){0, 0};
+    const mg_shard_volume *v = item->volume;
+    mg_levels l = {.type = item->type,
+                   .channels = item->channels,
+                   .range = v ? v->range : NULL,
+                   .ct = !strcmp(item->modality, "CT"),
+                   .window = window};
 
-    if (ct && window) range = window;
-    bool none = !(range[1] > range[0]); // a volume of one value, or values that are 8-bit already
-    return (ramp){.as_is = none && item->type == MG_U8,
-                  .keep_zero = !ct,
-                  .low = range[0],
-                  .scale = none ? 0 : 255 / (range[1] - range[0])};
-}
-
-static double value_at(const void *pixels, mg_dtype type, size_t i)
-{
-    return type == MG_U8    ? ((const uint8_t *)pixels)[i]
-           : type == MG_I16 ? ((const int16_t *)pixels)[i]
-                            : (double)((const float *)pixels)[i];
-}
-
-static uint8_t climb(const ramp *r, double v)
-{
-    if (r->as_is) return (uint8_t)v;
-    if (r->keep_zero && v == 0) return 0;
-    double level = (v - r->low) * r->scale + .5;
-    return level >= 255 ? 255 : level > 0 ? (uint8_t)level : 0; // NaN is 0
+    for (int k = 0; k < 3; k++) l.input[k] = v ? v->input[k] : k < item->channels ? k : 0;
+    return l;
 }
 
 mg_status mg_source_slices(const mg_reader *reader, int64_t sample, int z0, int slices,
@@ -101,15 +80,9 @@ mg_status mg_source_slices(const mg_reader *reader, int64_t sample, int z0, int 
     MG_CHECK(pixels, MG_ERR_MEMORY, "cannot allocate %d slices of %d x %d", slices, item->height,
              item->width);
     mg_status st = mg_reader_read(reader, sample, z0, slices, pixels, NULL);
-    for (int k = 0; k < 3 && !st; k++) {
-        int channel = item->volume ? item->volume->input[k] : k < item->channels ? k : 0;
-        if (channel < 0) { // an input without a contrast stays black
-            for (size_t i = 0; i < cells; i++) out[3 * i + k] = 0;
-            continue;
-        }
-        ramp r = ramp_of(item, channel, window);
-        for (size_t i = 0; i < cells; i++)
-            out[3 * i + k] = climb(&r, value_at(pixels, item->type, channels * i + channel));
+    if (!st) {
+        mg_levels levels = levels_of(item, window);
+        mg_levels_apply(&levels, pixels, cells, out);
     }
     mg_free(pixels);
     return st;

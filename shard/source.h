@@ -34,10 +34,9 @@ void mg_source_note(const mg_reader *reader, mg_run *run);
 mg_status mg_source_picture(const mg_reader *reader, int64_t sample, uint8_t **pixels);
 
 // Slices [z0, z0 + slices) of a volume as models take pictures: 8 bits, three channels, [slices, height,
-// width, 3]. Each input channel is (v - low) / (high - low), clipped and rounded to 0..255, where low and high
-// are `window` for CT unless it is NULL, otherwise the range stored with the channel; without a range
-// 8-bit values stay as they are. A zero of anything but CT stays zero. Contrasts that are not there are
-// zeros. Pictures (slices 0, 1) come as they are, grey ones three times.
+// width, 3], by shard/levels.h: `window` for CT unless it is NULL, otherwise the range stored with the
+// channel. Contrasts that are not there are zeros. Pictures (slices 0, 1) come as they are, grey ones
+// three times.
 mg_status mg_source_slices(const mg_reader *reader, int64_t sample, int z0, int slices,
                            const double window[2], uint8_t *out);
 

@@ -4,6 +4,7 @@
 
 #include "finetune/seg_target.h"
 #include "finetune/volume_blend.h"
+#include "finetune/volume_grid.h"
 #include "nn/loss.h"
 #include "runtime/comm.h"
 #include "runtime/fsys.h"
@@ -453,55 +454,71 @@ static void stacks_are_blended(void **state)
     mg_sam_frame frame = {20, 24, 27, 32};
     enum { PIXELS = 20 * 24 };
     static float logits[4 * CELLS * CELLS];
-    static uint8_t mask[8 * PIXELS];
+    static float taken[4 * PIXELS];
     mg_seg_prompt prompt[4] = {0};
     mg_seg_stack s = {.slices = 3, .prompt = prompt, .logits = logits};
     static const float first[3] = {2, -1, 3}, second[3] = {5, -6, 1};
-    mg_shard_volume volume = {.grid = {{0.5, 2}, {0, 1}, {0, 1}}};
-    mg_shard_item item = {.depth = 4,
-                          .height = 20,
-                          .width = 24,
-                          .full_depth = 4,
-                          .full_height = 20,
-                          .full_width = 24};
 
     (void)state;
     open_config(&config, NULL, 0);
     OK(mg_seg_model_build(&config, &model));
-    OK(mg_blend_create(&model, frame, 4, 2, &blend));
-    mg_blend_reset(&blend);
-    for (int which = 0; which < 2;
-         which++) { // slices 0 to 2, then 1 to 3, the last one not decoded
-        for (int z = 0; z < 3; z++) {
-            prompt[z].has_mask = !(which && z == 2);
-            for (int i = 0; i < CELLS * CELLS; i++)
-                logits[z * CELLS * CELLS + i] = which ? second[z] : first[z];
+    for (int room = 3; room <= 4; room++) { // of a stack, of the whole case
+        OK(mg_blend_create(&model, frame, 2, room, &blend));
+        for (int which = 0; which < 2;
+             which++) { // slices 0 to 2, then 1 to 3, the last not decoded
+            for (int z = 0; z < 3; z++) {
+                prompt[z].has_mask = !(which && z == 2);
+                for (int i = 0; i < CELLS * CELLS; i++)
+                    logits[z * CELLS * CELLS + i] = which ? second[z] : first[z];
+            }
+            mg_blend_add(&blend, 1, &s, which);
+            if (which == 0) CHECK(mg_blend_take(&blend, 1, 0, taken)); // no later stack has it
         }
-        mg_blend_add(&blend, 1, &s, which);
+        for (int z = 1; z < 4; z++)
+            CHECK(mg_blend_take(&blend, 1, z, taken + z * PIXELS) == (z < 3));
+        for (int i = 0; i < PIXELS; i++) {
+            CHECK(fabs(taken[i] - 2) < 1e-5 && fabs(taken[PIXELS + i] - 2) < 1e-5);
+            CHECK(fabs(taken[2 * PIXELS + i] + 1.5) < 1e-5);
+            CHECK(taken[3 * PIXELS + i] == -INFINITY);
+        }
+        CHECK(!mg_blend_take(&blend, 0, 0, taken) && taken[5] == -INFINITY); // nothing was added
+        mg_blend_free(&blend);
     }
-    mg_blend_take(&blend, 1);
-    for (int i = 0; i < PIXELS; i++) {
-        CHECK(fabs(blend.volume[i] - 2) < 1e-5 && fabs(blend.volume[PIXELS + i] - 2) < 1e-5);
-        CHECK(fabs(blend.volume[2 * PIXELS + i] + 1.5) < 1e-5);
-        CHECK(blend.volume[3 * PIXELS + i] == -INFINITY);
-    }
-    OK(mg_blend_mask(&blend, &item, mask));
-    for (int z = 0; z < 4; z++) CHECK(mask[z * PIXELS + 7] == (z < 2));
-    // Cells 0..7 of the finer grid lie at -.25, .25, .75, ... of the stored one; 2 turns to -1.5 at
-    // 1 + 4/7, between cells 3 (1.25) and 4 (1.75).
-    item.volume = &volume;
-    item.full_depth = 8;
-    OK(mg_blend_mask(&blend, &item, mask));
-    for (int z = 0; z < 8; z++) CHECK(mask[z * PIXELS + 7] == (z < 4));
-    volume.grid[0][0] =
-        2.5; // the stored grid begins one slice later: what is before it is background
-    OK(mg_blend_mask(&blend, &item, mask));
-    for (int z = 0; z < 8; z++) CHECK(mask[z * PIXELS + 7] == (z >= 2 && z < 6));
-    mg_blend_take(&blend, 0);
-    CHECK(blend.volume[5] == -INFINITY); // nothing was added
-    mg_blend_free(&blend);
     mg_seg_model_free(&model);
     mg_finetune_config_free(&config);
+}
+
+// Two slices of 2, one of -1.5 and an empty one, on the same grid and on one with twice the slices.
+static void masks_go_to_the_original_grid(void **state)
+{
+    static const float slice[4] = {2, 2, -1.5f, -INFINITY};
+    const int stored[3] = {4, 3, 5}, fine[3] = {8, 3, 5};
+    const double same[3][2] = {{0, 1}, {0, 1}, {0, 1}};
+    // Original cells 0..7 lie at -.25, .25, .75, ... of the stored grid; 2 turns to -1.5 at 1 + 4/7,
+    // between cells 3 (1.25) and 4 (1.75).
+    const double half[3][2] = {{0.5, 2}, {0, 1}, {0, 1}};
+    // The stored grid begins one slice later, and one column: what is before it is background.
+    const double later[3][2] = {{2.5, 2}, {0, 1}, {1, 1}};
+    enum { PIXELS = 3 * 5 };
+    float logits[4 * PIXELS];
+    uint8_t mask[8 * PIXELS];
+    mg_grid grid;
+
+    (void)state;
+    for (int i = 0; i < 4 * PIXELS; i++) logits[i] = slice[i / PIXELS];
+    OK(mg_grid_create(stored, stored, same, &grid));
+    mg_grid_mask(&grid, logits, mask);
+    for (int i = 0; i < 4 * PIXELS; i++) CHECK(mask[i] == (i < 2 * PIXELS));
+    mg_grid_free(&grid);
+    OK(mg_grid_create(fine, stored, half, &grid));
+    mg_grid_mask(&grid, logits, mask);
+    for (int i = 0; i < 8 * PIXELS; i++) CHECK(mask[i] == (i < 4 * PIXELS));
+    mg_grid_free(&grid);
+    OK(mg_grid_create(fine, stored, later, &grid));
+    mg_grid_mask(&grid, logits, mask);
+    for (int i = 0; i < 8 * PIXELS; i++)
+        CHECK(mask[i] == (i / PIXELS >= 2 && i / PIXELS < 6 && i % 5 >= 1));
+    mg_grid_free(&grid);
 }
 
 static void windows_are_two_rising_numbers(void **state)
@@ -541,6 +558,7 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(the_depth_branch_needs_adapters),
                                        cmocka_unit_test(stacks_come_from_volumes),
                                        cmocka_unit_test(stacks_are_blended),
+                                       cmocka_unit_test(masks_go_to_the_original_grid),
                                        cmocka_unit_test(windows_are_two_rising_numbers)};
 
     (void)argc, (void)argv;

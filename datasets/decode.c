@@ -1,5 +1,5 @@
 // Image files in: the format is told by the first bytes, never by the name. What the formats have
-// in common is here; png.c and jpeg.c know one library each.
+// in common is here; png.c, jpeg.c, tiff.c and bmp.c know one format each.
 #include "datasets/decode.h"
 
 #include <string.h>
@@ -20,8 +20,8 @@ static mg_status unknown_format(const char *data, size_t bytes, const char *name
     if (!bytes) return MG_FAIL(MG_ERR_FORMAT, "'%s' is empty", name);
     const unsigned char *b = (const unsigned char *)data;
     return MG_FAIL(MG_ERR_FORMAT,
-                   "'%s' is neither PNG nor JPEG: it starts with %02x %02x %02x %02x", name, b[0],
-                   bytes > 1 ? b[1] : 0, bytes > 2 ? b[2] : 0, bytes > 3 ? b[3] : 0);
+                   "'%s' is none of PNG, JPEG, TIFF, BMP: it starts with %02x %02x %02x %02x", name,
+                   b[0], bytes > 1 ? b[1] : 0, bytes > 2 ? b[2] : 0, bytes > 3 ? b[3] : 0);
 }
 
 mg_status mg_decode_memory(const void *data, size_t bytes, const char *name, int min_long_side,
@@ -31,6 +31,8 @@ mg_status mg_decode_memory(const void *data, size_t bytes, const char *name, int
     if (mg_is_png(data, bytes)) return mg_png_decode(data, bytes, name, false, out);
     if (mg_is_jpeg(data, bytes))
         return mg_jpeg_decode(data, bytes, name, min_long_side, false, out);
+    if (mg_is_tiff(data, bytes)) return mg_tiff_decode(data, bytes, name, false, out);
+    if (mg_is_bmp(data, bytes)) return mg_bmp_decode(data, bytes, name, out);
     return unknown_format(data, bytes, name);
 }
 
@@ -71,18 +73,21 @@ static mg_status first_channel(mg_picture *p, const char *name)
 mg_status mg_decode_mask_memory(const void *data, size_t bytes, const char *name, mg_picture *out,
                                 bool *lossy)
 {
-    bool jpeg = mg_is_jpeg(data, bytes);
     mg_status st;
 
     *out = (mg_picture){0};
-    if (lossy) *lossy = jpeg;
-    if (jpeg)
+    if (mg_is_jpeg(data, bytes))
         st = mg_jpeg_decode(data, bytes, name, 0, true, out);
     else if (mg_is_png(data, bytes))
         st = mg_png_decode(data, bytes, name, true, out);
+    else if (mg_is_tiff(data, bytes))
+        st = mg_tiff_decode(data, bytes, name, true, out);
+    else if (mg_is_bmp(data, bytes))
+        st = mg_bmp_decode(data, bytes, name, out);
     else
         st = unknown_format(data, bytes, name);
     if (!st && out->channels == 3) st = first_channel(out, name);
+    if (lossy) *lossy = !st && out->lossy;
     if (st) mg_picture_free(out);
     return st;
 }

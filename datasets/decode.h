@@ -1,4 +1,5 @@
-// Image files in and out. PNG (libpng), JPEG (libjpeg-turbo), each in its own file; volumes (NIfTI-1).
+// Image files in and out. PNG (libpng), JPEG (libjpeg-turbo), TIFF (libtiff), BMP, each in its own file; volumes
+// (NIfTI-1).
 #ifndef MG_DATASETS_DECODE_H
 #define MG_DATASETS_DECODE_H
 
@@ -15,9 +16,10 @@ enum { MG_MAX_PICTURE_BYTES = 1 << 30 };
 // A picture as decoded: [height, width, channels], one byte or two bytes (native order) a value.
 typedef struct {
     int height, width, channels; // 1 grey, 3 RGB (alpha dropped)
-    int bytes;                   // 1, or 2 for 16-bit PNG
+    int bytes;                   // 1, or 2 for 16 bits
     bool palette;                // decoded from a palette
-    bool jpeg;                   // not PNG
+    bool lossy;                  // JPEG, also inside of TIFF
+    const char *decoder;         // "libpng", "libjpeg-turbo", ...
     void *pixels;                // mg_free
     int full_height, full_width; // before scaled decoding
     int scale;                   // 1, 2, 4, 8
@@ -29,14 +31,15 @@ void mg_picture_free(mg_picture *p);
 // Decode by content (not by extension). Limits: 65535 x 65535, 1 GiB decoded. MG_ERR_FORMAT names
 // the file and the reason: truncated data is an error, not a grey half. `min_long_side` > 0 allows
 // JPEG DCT scaling that keeps the long side at least that.
-// Grey stays one channel, palettes become RGB, 16-bit stays 16-bit.
+// Grey stays one channel, palettes become RGB (BMP's grey ones grey), 16-bit stays 16-bit. The orientation
+// of a TIFF is applied; of several pictures in one the first is taken.
 mg_status mg_decode_file(const char *path, int min_long_side, mg_picture *out);
 mg_status mg_decode_memory(const void *data, size_t bytes, const char *name, int min_long_side,
                            mg_picture *out);
 
-// Masks: raw samples, no palette lookup (the index), no scaling of low bit depths, no gamma; one
-// channel (of RGB masks the first, which must equal the others). JPEG masks are accepted and
-// flagged by *lossy (may be NULL).
+// Masks: raw samples, no palette lookup (the index; but BMP's palettes are looked up), no scaling of low
+// bit depths, no gamma; one channel (of RGB masks the first, which must equal the others). JPEG masks are
+// accepted and flagged by *lossy (may be NULL).
 mg_status mg_decode_mask(const char *path, mg_picture *out, bool *lossy);
 mg_status mg_decode_mask_memory(const void *data, size_t bytes, const char *name, mg_picture *out,
                                 bool *lossy);

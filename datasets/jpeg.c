@@ -92,7 +92,8 @@ static mg_status decode(tjhandle handle, const void *data, size_t bytes, const c
     out->width = (width + out->scale - 1) / out->scale;
     out->height = (height + out->scale - 1) / out->scale;
     out->bytes = 1;
-    out->jpeg = true;
+    out->lossy = true;
+    out->decoder = "libjpeg-turbo";
     out->exif_orientation = exif_orientation(data, bytes);
     out->pixels = mg_alloc((size_t)out->width * out->height * out->channels);
     MG_CHECK(out->pixels, MG_ERR_MEMORY, "no memory for the %d x %d pixels of '%s'", width, height,

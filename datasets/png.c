@@ -78,6 +78,7 @@ static void read_header(png_structp png, png_infop info, const stream *s, bool r
     out->bytes = png_get_bit_depth(png, info) / 8;
     out->palette = colour == PNG_COLOR_TYPE_PALETTE;
     out->scale = out->exif_orientation = 1;
+    out->decoder = "libpng";
     double size = (double)width * height * out->channels * out->bytes;
     if (size > MG_MAX_PICTURE_BYTES) png_error(png, "larger than 1 GiB decoded");
 }

@@ -44,7 +44,7 @@ static void describe_decoder(mg_sample *sample, const mg_picture *p)
 {
     char text[24];
 
-    add_decoder_text(sample, p->jpeg ? "libjpeg-turbo" : "libpng");
+    add_decoder_text(sample, p->decoder);
     snprintf(text, sizeof text, " 1/%d", p->scale);
     if (p->scale > 1) add_decoder_text(sample, text);
     snprintf(text, sizeof text, " exif %d", p->exif_orientation);

@@ -228,8 +228,10 @@ const char *mg_scan_split_of(const char *path)
 
 bool mg_scan_is_picture(const char *path)
 {
-    return mg_path_has_ext(path, ".png") || mg_path_has_ext(path, ".jpg") ||
-           mg_path_has_ext(path, ".jpeg");
+    static const char *const ext[] = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"};
+    for (size_t i = 0; i < sizeof ext / sizeof *ext; i++)
+        if (mg_path_has_ext(path, ext[i])) return true;
+    return false;
 }
 
 bool mg_scan_ends(const char *text, const char *end)

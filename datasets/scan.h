@@ -32,7 +32,7 @@ mg_status mg_scan_nothing(const char *root, const mg_texts *files, const char *p
 bool mg_scan_in_folder(const char *path, const char *word);
 // "train", "val" or "test" by the names of the folders from the last to the first; "" if none tells.
 const char *mg_scan_split_of(const char *path);
-// True for the extensions of pictures: .png .jpg .jpeg.
+// True for the extensions of pictures: .png .jpg .jpeg .bmp .tif .tiff.
 bool mg_scan_is_picture(const char *path);
 // True if `text` ends in `end`; case is ignored.
 bool mg_scan_ends(const char *text, const char *end);

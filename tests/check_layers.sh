@@ -41,5 +41,6 @@ home '\bXXH[0-9_]' runtime/hash.c
 home '\butf8proc_' models/unicode.c
 home '\bpng_' datasets/png.c
 home '\btj[A-Z]' datasets/jpeg.c
+home '\bTIFF[A-Z][a-z]' datasets/tiff.c
 home '\b(in|de)flate[A-Z(]' '\(datasets/gzip\|models/vocabulary\).c'
 exit $status

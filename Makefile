@@ -33,12 +33,14 @@ LDFLAGS_MODE_san    := -fsanitize=address,undefined
 export OMPI_ALLOW_RUN_AS_ROOT := 1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
 
-# Fuzzing needs clang, which the vector kernels do not know: the parsers' folders alone are built for it.
+# Fuzzing needs clang, which the vector kernels do not know: only the parsers are built for it.
 CFLAGS_MODE_fuzz    := -O1 -g -Wno-pass-failed -fsanitize=address,undefined,fuzzer-no-link \
                        -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS_MODE_fuzz   := -fsanitize=address,undefined
 FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
-FUZZ_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard runtime/*.c datasets/*.c))
+FUZZ_WEIGHTS := weights pth pth_write pickle pickle_call zip zip_write safetensors safetensors_write ckpt_weights \
+                tensor_type vocabulary tokenizer text_clean unicode
+FUZZ_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard runtime/*.c datasets/*.c) $(FUZZ_WEIGHTS:%=models/%.c))
 FUZZ_SECONDS ?= 60
 
 # -Wno-psabi: vectors are handed only to functions that are inlined.

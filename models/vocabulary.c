@@ -13,8 +13,8 @@
 #include "runtime/mem.h"
 
 enum {
-    FILE_MOST = 64 << 20,
-    MERGES_MOST = 1 << 22,
+    FILE_MOST = 16 << 20,
+    MERGES_MOST = 1 << 18, // five times CLIP's; bounds the tables, since zipped lines may be many
     OPENAI_MERGES = 48894, // of the 262145 lines of its file
     SYMBOL_MOST = 8,       // bytes of a byte symbol with "</w>"
 };

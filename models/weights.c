@@ -13,7 +13,8 @@
 #include "runtime/raw_file.h"
 
 static const int64_t DEFAULT_MAX_BYTES = (int64_t)16 << 30;
-enum { MAX_TENSORS = 1000000, MAX_NAME = 4096 };
+// Names are few and short in real files; in one that was made to, shared containers expand to very many.
+enum { MAX_TENSORS = 100000, MAX_NAME = 4096, MAX_NAMES = 16 << 20 };
 
 // --- the list ---------------------------------------------------------------------------------------
 
@@ -40,9 +41,14 @@ mg_status mg_weights_add(mg_weights *w, const char *name, int skip, mg_tensor_ty
 {
     mg_tensor t = {.type = type, .ndim = ndim};
 
-    MG_CHECK(strlen(name) <= MAX_NAME && w->count < MAX_TENSORS, MG_ERR_FORMAT,
-             "'%s' has a name of more than %d bytes or more than %d tensors", w->path, MAX_NAME,
-             MAX_TENSORS);
+    size_t length = strlen(name);
+
+    MG_CHECK(
+        length <= MAX_NAME && w->name_bytes + length <= MAX_NAMES && w->count < MAX_TENSORS,
+        MG_ERR_FORMAT,
+        "'%s' has more than %d tensors, a name of more than %d bytes, or names of more than %d "
+        "bytes together",
+        w->path, MAX_TENSORS, MAX_NAME, MAX_NAMES);
     memcpy(t.dim, dim, (size_t)ndim * sizeof *dim);
     MG_TRY(count_values(w, name, &t));
     if (w->count == w->room) {
@@ -55,6 +61,7 @@ mg_status mg_weights_add(mg_weights *w, const char *name, int skip, mg_tensor_ty
     t.name = mg_strdup(name);
     MG_CHECK(t.name, MG_ERR_MEMORY, "cannot allocate a name");
     if (skip >= 0) t.key = t.name + skip;
+    w->name_bytes += length;
     w->bytes += t.count * (int64_t)mg_tensor_type_size(type);
     w->tensor[w->count++] = t;
     return MG_OK;

@@ -22,6 +22,7 @@ struct mg_weights {
     int keys;
     mg_json *notes;
     int64_t bytes, max_bytes; // of all tensors
+    size_t name_bytes;
 };
 
 // Add a tensor with a copy of the name (until the next one is added, w->tensor may move). `key` begins

@@ -108,10 +108,45 @@ static void test_damage(void **state)
     }
 }
 
+// A stream of 300 bytes whose one tensor stands at a million places: 6 tuples of 10 of the next.
+static size_t make_expansion(char *out)
+{
+    static const char head[] =
+        "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03."
+        "\x80\x02}X\x0d\0\0\0little_endian\x88s.\x80\x02(((((("
+        "ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\n"
+        "X\1\0\0\0aX\3\0\0\0cpuK\1NtQK\0K\1\x85K\1\x85\x89NtR";
+    static const char tail[] = ".\x80\x02](X\1\0\0\0ae.\1\0\0\0\0\0\0\0\0\0\x80\x3f";
+    size_t at = sizeof head - 1;
+
+    memcpy(out, head, at);
+    for (int level = 0; level < 6; level++) {
+        out[at++] = 'q', out[at++] = (char)level; // store, and get nine times
+        for (int i = 0; i < 9; i++) out[at++] = 'h', out[at++] = (char)level;
+        out[at++] = 't';
+    }
+    memcpy(out + at, tail, sizeof tail - 1);
+    return at + sizeof tail - 1;
+}
+
+static void test_expansion(void **state)
+{
+    char bytes[600], *path = mg_path_join(work, "expansion.pth");
+    mg_weights *w;
+    size_t before = mg_mem_peak_rss();
+
+    (void)state;
+    damage_write(path, bytes, make_expansion(bytes));
+    FAILS(mg_weights_open(path, 0, &w), MG_ERR_FORMAT, "more than 100000 tensors");
+    CHECK(mg_mem_peak_rss() - before < 64e6);
+    mg_free(path);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cases),
-                                       cmocka_unit_test(test_state_dict),
-                                       cmocka_unit_test(test_limit), cmocka_unit_test(test_damage)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cases), cmocka_unit_test(test_state_dict),
+        cmocka_unit_test(test_limit), cmocka_unit_test(test_expansion),
+        cmocka_unit_test(test_damage)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

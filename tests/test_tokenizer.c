@@ -144,6 +144,12 @@ static void test_refused(void **state)
     merges_refused("#version: 0.2\na b\na b\n", "line 3 makes 'ab' a second time");
     merges_refused("\"bpe_simple_vocab_16e6.txt#version: 0.2\na b\n", "has 1 merges, expected");
     merges_refused("\x1f\x8b\x08", "damaged");
+    char *many = mg_alloc(2 << 20); // as short zipped lines are: many lines, and tables for them
+    CHECK(many);
+    size_t at = (size_t)sprintf(many, "#version: 0.2\n");
+    for (int i = 0; i <= 1 << 18; i++) memcpy(many + at, "a b\n", 5), at += 4;
+    merges_refused(many, "more than 262144 merges");
+    mg_free(many);
 }
 
 // A vocab.json of these merges with the number of "ab" as given.

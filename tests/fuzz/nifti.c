@@ -1,14 +1,7 @@
 // Fuzz target of the NIfTI reader: any bytes as a file, read as numbers, whole numbers, labels and colours; what
 // can be read must come back the same after writing it.
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "datasets/nifti.h"
-#include "runtime/mem.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+#include "tests/fuzz/fuzz.h"
 
 // The values of a volume that is small enough to be looked at.
 static void look(const mg_nifti *image)
@@ -39,18 +32,16 @@ static void look(const mg_nifti *image)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-    int fd = memfd_create("fuzz", 0);
-    char path[64];
+    fuzz_file file = fuzz_file_make(data, bytes);
     mg_nifti image;
 
-    if (fd < 0 || write(fd, data, bytes) != (ssize_t)bytes) abort();
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     for (int frame = -1; frame < 2; frame++) {
-        if (mg_nifti_read("", path, frame, &image) == MG_OK && image.voxels < 1 << 20) look(&image);
+        if (mg_nifti_read("", file.path, frame, &image) == MG_OK && image.voxels < 1 << 20)
+            look(&image);
         mg_nifti_free(&image);
     }
     mg_err_clear();
-    close(fd);
+    close(file.fd);
     if (mg_mem_live()) abort();
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "finetune/cmd.h"
 #include "models/cmd.h"
 #include "models/doctor_products.h"
+#include "models/plan.h"
 #include "pretrain/cmd.h"
 #include "runtime/cli.h"
 #include "runtime/cmd_doctor.h"
@@ -41,11 +42,19 @@ static const mg_command commands[] = {
      "", mg_cmd_bench_options},
     {"convert", mg_cmd_convert, 0, "weights between .pth, .safetensors and medgraft checkpoints, and between the names of programs",
      "IN OUT", mg_cmd_convert_options},
+    {"plan", mg_cmd_plan, 0, "memory, work, traffic and time of a training run, before it is queued",
+     "pretrain|finetune", mg_cmd_plan_options},
     {"doctor", mg_cmd_doctor, MG_USES_MPI, "look at ranks, threads, libraries, files, and what is wrong with them",
      "", NULL},
     {0},
 };
 // clang-format on
+
+static const mg_plan_stage plans[] = {
+    {"pretrain", mg_cmd_pretrain_options, mg_pretrain_plan_run},
+    {"finetune", mg_cmd_finetune_options, mg_finetune_plan_run},
+    {0},
+};
 
 static const mg_doctor_probe probes[] = {mg_doctor_products, NULL};
 
@@ -65,5 +74,6 @@ int main(int argc, char **argv)
 {
     one_blas_thread(argv);
     mg_doctor_register(probes);
+    mg_plan_register(plans);
     return mg_cli_main(argc, argv, commands);
 }

@@ -2,6 +2,7 @@
 #ifndef MG_FINETUNE_CMD_H
 #define MG_FINETUNE_CMD_H
 
+#include "models/plan.h"
 #include "runtime/cli.h"
 
 mg_status mg_cmd_finetune(const mg_args *args);
@@ -18,5 +19,8 @@ int mg_cmd_predict_options(mg_option_group *groups, int room);
 
 mg_status mg_cmd_text(const mg_args *args);
 int mg_cmd_text_options(mg_option_group *groups, int room);
+
+// For mg_plan_register: what a run of finetune needs.
+mg_status mg_finetune_plan_run(const mg_args *args, const mg_option_group *plan, mg_plan *out);
 
 #endif

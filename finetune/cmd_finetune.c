@@ -56,22 +56,6 @@ static mg_status make_model(const mg_comm *world, mg_finetune_config *c, mg_seg_
     return st;
 }
 
-// The texts' vectors decide on tensors of the model, so they are looked at before it is built.
-static mg_status note_texts(mg_finetune_config *c)
-{
-    mg_text_set set;
-    mg_status st = mg_text_set_read(c->texts, &set);
-
-    if (!st) {
-        c->text_width = set.width;
-        mg_free(c->text_encoder);
-        c->text_encoder = mg_strdup(set.hash);
-        if (!c->text_encoder) st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate a hash");
-    }
-    mg_text_set_free(&set);
-    return st;
-}
-
 static mg_status train(const mg_comm *world, const mg_finetune_config *c, mg_seg_model *m,
                        mg_seg_data *data, const char *base, const char *init, const char *yaml)
 {
@@ -79,7 +63,7 @@ static mg_status train(const mg_comm *world, const mg_finetune_config *c, mg_seg
     mg_run *run = NULL;
     mg_step share = {0};
 
-    mg_train_share(world, &c->train, &share);
+    mg_train_share(mg_comm_rank(world), mg_comm_size(world), &c->train, &share);
     mg_status st = mg_comm_agree(world, mg_seg_task_create(world, m, data, c, &share, yaml, &task));
     if (!st) st = mg_run_open(world, c->out, "finetune", yaml, free_keys, &run);
     if (!st) mg_source_note(data->reader, run);
@@ -107,8 +91,8 @@ mg_status mg_cmd_finetune(const mg_args *args)
     if (!st && !c.out[0])
         st = MG_FAIL(MG_ERR_CONFIG, "train.out is not set, expected a run folder");
     st = mg_comm_agree(args->world, st);
-    if (!st) st = mg_comm_agree(args->world, mg_train_check(args->world, &c.train));
-    if (!st && c.texts[0]) st = mg_comm_agree(args->world, note_texts(&c));
+    if (!st) st = mg_comm_agree(args->world, mg_train_check(mg_comm_size(args->world), &c.train));
+    if (!st && c.texts[0]) st = mg_comm_agree(args->world, mg_finetune_note_texts(&c));
     if (!st) st = make_model(args->world, &c, &model, &base, &init);
     if (!st) st = mg_source_open(args->world, &c.data, &reader);
     if (!st && c.texts[0])

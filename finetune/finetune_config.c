@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "finetune/text_set.h"
+#include "runtime/mem.h"
+
 #define AT(field) offsetof(mg_finetune_config, field)
 
 // clang-format off
@@ -110,4 +113,19 @@ void mg_finetune_config_free(mg_finetune_config *c)
 {
     mg_option_group group = {mg_finetune_options, c};
     mg_config_free(&group, 1);
+}
+
+mg_status mg_finetune_note_texts(mg_finetune_config *c)
+{
+    mg_text_set set;
+    mg_status st = mg_text_set_read(c->texts, &set);
+
+    if (!st) {
+        c->text_width = set.width;
+        mg_free(c->text_encoder);
+        c->text_encoder = mg_strdup(set.hash);
+        if (!c->text_encoder) st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate a hash");
+    }
+    mg_text_set_free(&set);
+    return st;
 }

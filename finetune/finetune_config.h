@@ -50,6 +50,10 @@ void mg_finetune_prompt_weights(const mg_finetune_config *c, double weight[MG_PR
 mg_status mg_finetune_window(const mg_list *list, double out[2], const double **window);
 bool mg_finetune_single_output(const mg_finetune_config *c); // slot 0 always
 
+// Width and origin of the texts' vectors into the settings: they decide on tensors of the model. Reads
+// prompts.texts.
+mg_status mg_finetune_note_texts(mg_finetune_config *c);
+
 // Parse a checkpoint's configuration text; `name` goes into messages. Release with mg_config_free
 // over mg_finetune_options.
 mg_status mg_finetune_parse(const char *yaml, const char *name, mg_finetune_config *out);

@@ -172,7 +172,7 @@ static bool trains(const char *name, void *mode)
     return mg_text_prompt_owns(name) || mg_sam_trains(name, mode);
 }
 
-mg_status mg_seg_model_make(const mg_finetune_config *c, mg_seg_model *m)
+mg_status mg_seg_model_table(const mg_finetune_config *c, mg_seg_model *m)
 {
     mg_train_mode mode = mg_finetune_mode(c);
     mg_vit_config encoder;
@@ -190,8 +190,14 @@ mg_status mg_seg_model_make(const mg_finetune_config *c, mg_seg_model *m)
     m->cell = (double)c->model.patch / 4;
     m->single_output = mg_finetune_single_output(c);
     mg_params_train(&m->params, trains, &mode);
+    return mg_params_check(&m->params);
+}
+
+mg_status mg_seg_model_make(const mg_finetune_config *c, mg_seg_model *m)
+{
+    MG_TRY(mg_seg_model_table(c, m));
     MG_TRY(mg_params_alloc(&m->params));
-    m->code = mg_alloc((size_t)decoder.gh * decoder.gw * decoder.prompt_dim * sizeof(float));
+    m->code = mg_alloc((size_t)m->sam.N * m->sam.cfg.prompt_dim * sizeof(float));
     MG_CHECK(m->code, MG_ERR_MEMORY, "cannot allocate the position code");
     return MG_OK;
 }

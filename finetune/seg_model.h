@@ -30,6 +30,8 @@ mg_status mg_seg_config_resolve(mg_finetune_config *c, const char *init_kind,
 mg_status mg_seg_model_build(const mg_finetune_config *c, mg_seg_model *out);
 // The same with all values zero, to be filled from a file.
 mg_status mg_seg_model_make(const mg_finetune_config *c, mg_seg_model *out);
+// The table of its parameters alone, without values, for planning.
+mg_status mg_seg_model_table(const mg_finetune_config *c, mg_seg_model *out);
 void mg_seg_model_free(mg_seg_model *m);
 
 // The trained parts may have changed: compute what is derived from parameters (the code) again.

@@ -14,7 +14,7 @@ static const char *const scalar_names[MG_SEG_SCALARS] = {"loss", "dice_first", "
 
 struct mg_seg_task {
     const mg_comm *world;
-    mg_seg_model *model;
+    const mg_seg_model *model;
     const mg_finetune_config *config;
     mg_seg_data *data;
     mg_loader *loader;
@@ -48,21 +48,42 @@ static void place(mg_layout *at, mg_seg_task *t, int B)
     mg_target_work_place(at, &t->work, t->data->slices);
 }
 
-static mg_status allocate(mg_seg_task *t, int leaf_size)
+// Images that go through the encoder together.
+static int group_size(const mg_seg_data *data, int leaf_size)
 {
-    int B = t->data->volumes ? t->data->slices : leaf_size;
-    mg_layout measure = {0};
+    return data->volumes ? data->slices : leaf_size;
+}
 
-    MG_TRY(mg_clicker_create(1, t->model->cells, t->model->cells, false, 1, &t->clicker));
+// Bytes of a task's block.
+static size_t measure(mg_seg_task *t, int B)
+{
+    mg_layout at = {0};
+
     t->work = (mg_target_work){
         .model = t->model, .config = t->config, .volumes = t->data->volumes, .clicker = t->clicker};
-    place(&measure, t, B);
-    t->block = mg_alloc(measure.used);
+    place(&at, t, B);
+    return at.used;
+}
+
+size_t mg_seg_task_bytes(const mg_seg_model *model, mg_seg_data *data,
+                         const mg_finetune_config *config, int leaf_size)
+{
+    mg_seg_task t = {.model = model, .config = config, .data = data};
+    return measure(&t, group_size(data, leaf_size));
+}
+
+static mg_status allocate(mg_seg_task *t, int leaf_size)
+{
+    int B = group_size(t->data, leaf_size);
+
+    MG_TRY(mg_clicker_create(1, t->model->cells, t->model->cells, false, 1, &t->clicker));
+    size_t bytes = measure(t, B);
+    t->block = mg_alloc(bytes);
     MG_CHECK(
         t->block, MG_ERR_MEMORY,
         "cannot allocate %zu bytes of activations for %d pictures of %d px (smaller leaves, fewer "
         "model.slices or train.recompute: block need less)",
-        measure.used, B, t->model->side);
+        bytes, B, t->model->side);
     mg_layout at = {.base = t->block};
     place(&at, t, B);
     return MG_OK;
@@ -95,7 +116,7 @@ static mg_status prepare(void *self, const mg_step *step)
 static void run_group(mg_seg_task *t, const mg_step *step, void **slot, int n, float *grads,
                       double *scalars, const mg_ready *last)
 {
-    mg_seg_model *m = t->model;
+    const mg_seg_model *m = t->model;
     int slices = ((const mg_seg_sample *)slot[0])->slices, B = n * slices;
     size_t pixels = (size_t)slices * 3 * m->side * m->side;
     size_t cells = (size_t)m->cells * m->cells;

@@ -14,6 +14,10 @@ typedef struct mg_seg_task mg_seg_task;
 mg_status mg_seg_task_create(const mg_comm *world, mg_seg_model *model, mg_seg_data *data,
                              const mg_finetune_config *config, const mg_step *share,
                              const char *yaml, mg_seg_task **out);
+// Bytes of its activations, for planning: of `data` only volumes and slices are looked at, of the model
+// only its sizes.
+size_t mg_seg_task_bytes(const mg_seg_model *model, mg_seg_data *data,
+                         const mg_finetune_config *config, int leaf_size);
 void mg_seg_task_destroy(mg_seg_task **task);
 
 // For mg_train; borrowed from the task.

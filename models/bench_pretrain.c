@@ -6,6 +6,7 @@
 
 #include "models/bench.h"
 #include "models/pretrain_model.h"
+#include "models/work.h"
 #include "runtime/log.h"
 #include "runtime/mem.h"
 
@@ -68,27 +69,14 @@ static void objectives_step(void *ctx)
     mg_updater_step(&s->u);
 }
 
-// GFLOP of a forward and backward pass over one picture (pretraining.md 5.1).
-static double block_gflop(double tokens, double width)
+// GFLOP of a forward and backward pass over one picture: MAE, and with `all` three full passes beside it
+// (e-Mix makes two, ShED one); patches are embedded once for all of them.
+static double gflop(const mg_pretrain_model *m, bool all)
 {
-    return 1e-9 * (24 * tokens * width * width + 4 * tokens * tokens * width);
-}
+    mg_vit_work pass = mg_vit_work_of(&m->cfg.vit, m->L, 1);
+    double work = mg_mae_work(&m->mae) + (all ? 3 * (pass.products + pass.attention) : 0);
 
-static double mae_gflop(const mg_pretrain_model *m)
-{
-    const mg_vit_config *v = &m->cfg.vit;
-    const mg_mae_config *c = &m->cfg.mae;
-    double patch = (double)v->C * v->patch * v->patch;
-    double rest = 2e-9 * (m->mae.keep * patch * v->D + (double)m->mae.keep * v->D * c->D +
-                          (double)m->L * c->D * patch);
-
-    return 3 *
-           (v->depth * block_gflop(m->mae.keep, v->D) + c->depth * block_gflop(m->L, c->D) + rest);
-}
-
-static double pass_gflop(const mg_pretrain_model *m)
-{
-    return 3 * m->cfg.vit.depth * block_gflop(m->L, m->cfg.vit.D);
+    return 3 * 2e-9 * work;
 }
 
 static void pretrain_close(pretrain_step *s)
@@ -132,7 +120,7 @@ static mg_status measure_pretraining(const mg_bench *b, bool all, int64_t leaves
     mg_status st = pretrain_open(b, all, leaves, &s);
 
     if (!st) {
-        double flops = mae_gflop(s.model) + (all ? 3 * pass_gflop(s.model) : 0);
+        double flops = gflop(s.model, all);
         double seconds = mg_bench_seconds(b, all ? objectives_step : mae_step, &s);
         double rate = flops * s.batch / seconds;
         if (mg_comm_rank(b->world) == 0)

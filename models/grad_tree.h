@@ -19,6 +19,12 @@ mg_status mg_grad_tree_create(const mg_comm *world, bool exact, size_t floats, i
                               mg_grad_tree **out);
 void mg_grad_tree_destroy(mg_grad_tree **tree);
 
+// Bytes that one takes on each of `ranks` ranks: arrays of gradients, and scratch for their exchange.
+typedef struct {
+    size_t buffers, exchange;
+} mg_grad_tree_memory;
+mg_grad_tree_memory mg_grad_tree_memory_of(int ranks, bool exact, size_t floats, int leaves);
+
 // The zeroed array that leaf `i` adds its gradients to. Leaves 0, 1, ... in order.
 float *mg_grad_tree_leaf(mg_grad_tree *tree, int i);
 

@@ -1,6 +1,7 @@
 // Which leaves a rank owns, and what makes a configuration impossible.
 #include <stdlib.h>
 
+#include "models/grad_tree.h"
 #include "models/trainer.h"
 
 static bool power_of_two(int64_t n)
@@ -38,20 +39,18 @@ static mg_status check_exact(const mg_train_config *c, int64_t ranks)
     return MG_OK;
 }
 
-mg_status mg_train_check(const mg_comm *world, const mg_train_config *c)
+mg_status mg_train_check(int ranks, const mg_train_config *c)
 {
-    int64_t ranks = mg_comm_size(world);
-
     if (c->reduce[0] == 'e') return check_exact(c, ranks);
     MG_CHECK(c->batch % ranks == 0, MG_ERR_CONFIG,
-             "%ld ranks do not divide train.batch %ld (nearest number of ranks: %ld)", (long)ranks,
+             "%d ranks do not divide train.batch %ld (nearest number of ranks: %ld)", ranks,
              (long)c->batch, (long)nearest_divisor(c->batch, ranks, false));
     return MG_OK;
 }
 
-void mg_train_share(const mg_comm *world, const mg_train_config *c, mg_step *step)
+void mg_train_share(int rank, int ranks, const mg_train_config *c, mg_step *step)
 {
-    int64_t local = c->batch / mg_comm_size(world), wanted = c->batch / c->leaves;
+    int64_t local = c->batch / ranks, wanted = c->batch / c->leaves;
     int64_t leaves = 1;
 
     // With exact sums this gives leaves / ranks; with fast ones the fewest leaves that are not
@@ -62,6 +61,17 @@ void mg_train_share(const mg_comm *world, const mg_train_config *c, mg_step *ste
     step->batch = c->batch;
     step->leaves = (int)leaves;
     step->leaf_size = local / leaves;
-    step->lo = mg_comm_rank(world) * local;
+    step->lo = rank * local;
     step->hi = step->lo + local;
+}
+
+mg_train_memory mg_train_memory_of(int ranks, const mg_train_config *c, const mg_step *share,
+                                   const mg_params *p)
+{
+    mg_grad_tree_memory tree =
+        mg_grad_tree_memory_of(ranks, c->reduce[0] == 'e', p->trainable_size, share->leaves);
+
+    return (mg_train_memory){.gradients = tree.buffers,
+                             .moments = 2 * p->trainable_size * sizeof(float),
+                             .exchange = tree.exchange};
 }

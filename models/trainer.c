@@ -56,7 +56,7 @@ static mg_status set_up(loop *l)
     MG_CHECK(c->batch > 1 || !l->task->needs_more, MG_ERR_CONFIG,
              "train.batch is 1, but this objective compares samples of a batch");
     MG_CHECK(l->task->params->trainable_size > 0, MG_ERR_CONFIG, "no parameter is trained");
-    mg_train_share(l->world, c, &l->step);
+    mg_train_share(mg_comm_rank(l->world), mg_comm_size(l->world), c, &l->step);
     l->step.steps_per_epoch = l->task->samples / c->batch;
     l->total = c->steps ? c->steps : c->epochs * l->step.steps_per_epoch;
     mg_status st = make_segments(l);
@@ -242,7 +242,7 @@ mg_status mg_train(const mg_comm *world, mg_run *run, const mg_train_config *con
                    const mg_task *task)
 {
     loop l = {.world = world, .run = run, .config = config, .task = task};
-    mg_status st = mg_train_check(world, config);
+    mg_status st = mg_train_check(mg_comm_size(world), config);
 
     if (!st) st = set_up(&l);
     if (!st) {

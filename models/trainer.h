@@ -90,10 +90,18 @@ typedef struct {
 
 // Check batch, leaves, ranks and reduce against each other; the message names the nearest values
 // that fit. Same result on all ranks. MG_ERR_CONFIG.
-mg_status mg_train_check(const mg_comm *world, const mg_train_config *config);
+mg_status mg_train_check(int ranks, const mg_train_config *config);
 
-// This rank's share of a step under the configuration (lo, hi, leaves, leaf_size, batch, seed).
-void mg_train_share(const mg_comm *world, const mg_train_config *config, mg_step *step);
+// The share of a step that rank `rank` of `ranks` has (lo, hi, leaves, leaf_size, batch, seed).
+void mg_train_share(int rank, int ranks, const mg_train_config *config, mg_step *step);
+
+// Bytes of this rank's gradients, moments and sums over ranks, beside the weights (of
+// `params->trainable_size` values) and what the task itself needs.
+typedef struct {
+    size_t gradients, moments, exchange;
+} mg_train_memory;
+mg_train_memory mg_train_memory_of(int ranks, const mg_train_config *config, const mg_step *share,
+                                   const mg_params *params);
 
 // Train to the end, from the newest complete checkpoint of the run folder if there is one.
 // Collective on `world`. Returns MG_ERR_STOPPED after a signal and a checkpoint.

@@ -90,7 +90,7 @@ static mg_status train(const mg_comm *world, const mg_pretrain_settings *s, mg_r
 
     data.law.area[0] = s->crop_area;
     data.size = (int)s->image;
-    mg_train_share(world, &s->train, &share);
+    mg_train_share(mg_comm_rank(world), mg_comm_size(world), &s->train, &share);
     mg_status st = make_model(world, s, &share, from, &model);
     if (!st) st = mg_run_open(world, s->out, "pretrain", yaml, free_keys, &run);
     if (!st) mg_source_note(reader, run);
@@ -117,7 +117,7 @@ mg_status mg_cmd_pretrain(const mg_args *args)
     if (!st && !s.out[0])
         st = MG_FAIL(MG_ERR_CONFIG, "train.out is not set, expected a run folder");
     st = mg_comm_agree(args->world, st);
-    if (!st) st = mg_comm_agree(args->world, mg_train_check(args->world, &s.train));
+    if (!st) st = mg_comm_agree(args->world, mg_train_check(mg_comm_size(args->world), &s.train));
     if (!st) st = find_origin(args->world, &s, &from);
     if (!st) st = mg_source_open(args->world, &s.data, &reader);
     if (!st) {

@@ -14,6 +14,11 @@ struct mg_emix_exchange {
     size_t *send_bytes, *recv_bytes;
 };
 
+size_t mg_emix_exchange_bytes(int each, size_t floats)
+{
+    return 2 * (size_t)each * floats * sizeof(float);
+}
+
 mg_status mg_emix_exchange_create(const mg_comm *world, int set, size_t floats,
                                   mg_emix_exchange **out)
 {

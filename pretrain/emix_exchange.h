@@ -3,6 +3,7 @@
 #ifndef MG_PRETRAIN_EMIX_EXCHANGE_H
 #define MG_PRETRAIN_EMIX_EXCHANGE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "runtime/comm.h"
@@ -14,6 +15,8 @@ typedef struct mg_emix_exchange mg_emix_exchange;
 // `floats` values of embedding. MG_ERR_MEMORY.
 mg_status mg_emix_exchange_create(const mg_comm *world, int set, size_t floats,
                                   mg_emix_exchange **out);
+// Bytes of one on a rank with `each` positions.
+size_t mg_emix_exchange_bytes(int each, size_t floats);
 void mg_emix_exchange_destroy(mg_emix_exchange **exchange);
 
 // partner[i] = embedding of position pi[lo + i], for this rank's positions lo + i. `own` are the

@@ -31,8 +31,8 @@ struct mg_health {
     const mg_pretrain_data *data;
     const mg_pretrain_settings *settings;
     mg_objectives objectives;
-    int n;      // samples
-    int lo, hi; // of this rank
+    int ranks, n; // n samples
+    int lo, hi;   // of this rank
     float *images, *e, *partner;
     uint32_t *sample;
     size_t *counts; // [ranks] bytes of a gather
@@ -74,12 +74,40 @@ static void place(mg_layout *at, mg_health *h)
     h->e = mg_place(at, chunk * map);
     h->partner = mg_place(at, m->cfg.use_emix ? chunk * map : 0);
     h->sample = mg_place_bytes(at, chunk * sizeof *h->sample);
-    h->counts = mg_place_bytes(at, (size_t)mg_comm_size(h->world) * sizeof *h->counts);
+    h->counts = mg_place_bytes(at, (size_t)h->ranks * sizeof *h->counts);
     place_findings(at, &h->own, m, (size_t)(h->hi - h->lo));
     place_findings(at, &h->all, m, n);
     h->pi = mg_place_bytes(at, n * sizeof *h->pi);
     h->keys = mg_place_bytes(at, 2 * n * sizeof *h->keys);
     h->contrast = mg_place(at, mg_emix_contrast_scratch(h->n, m->cfg.emix_dim));
+}
+
+static bool compares_gradients(const mg_health *h)
+{
+    return h->settings->health_gradients &&
+           mg_params_trainable(&h->model->params) <= gradient_limit;
+}
+
+static int gradient_samples(const mg_health *h)
+{
+    return h->n < GRADIENT_SAMPLES ? h->n : GRADIENT_SAMPLES;
+}
+
+size_t mg_health_bytes(mg_pretrain_model *model, const mg_pretrain_data *data,
+                       const mg_pretrain_settings *settings, int ranks)
+{
+    int n = (int)settings->health_samples;
+    mg_health h = {.model = model,
+                   .data = data,
+                   .settings = settings,
+                   .ranks = ranks,
+                   .n = n,
+                   .hi = (n + ranks - 1) / ranks};
+    mg_layout at = {0};
+
+    place(&at, &h);
+    if (!compares_gradients(&h)) return at.used;
+    return at.used + mg_health_gradients_bytes(model, data, gradient_samples(&h));
 }
 
 mg_status mg_health_create(const mg_comm *world, mg_pretrain_model *model,
@@ -96,6 +124,7 @@ mg_status mg_health_create(const mg_comm *world, mg_pretrain_model *model,
     h->objectives = mg_pretrain_objectives(settings, 2);
     h->objectives =
         mg_pretrain_objectives(settings, settings->train.batch / (split ? h->objectives.count : 1));
+    h->ranks = mg_comm_size(world);
     h->n = (int)(have < want ? have : want);
     mg_comm_range(h->n, mg_comm_rank(world), mg_comm_size(world), &lo, &hi);
     h->lo = (int)lo;
@@ -268,10 +297,8 @@ static mg_status make_figures(mg_health *h, figures *f)
         for (int i = 0; i < h->n; i++) loss += a->textured[i], tokens += a->tokens[i];
         f->mae_textured = loss / tokens;
     }
-    if (!h->settings->health_gradients || mg_params_trainable(&h->model->params) > gradient_limit)
-        return MG_OK;
-    return mg_health_gradients(h->model, h->data, &h->objectives,
-                               h->n < GRADIENT_SAMPLES ? h->n : GRADIENT_SAMPLES,
+    if (!compares_gradients(h)) return MG_OK;
+    return mg_health_gradients(h->model, h->data, &h->objectives, gradient_samples(h),
                                (uint64_t)h->settings->train.seed, &f->pull);
 }
 

@@ -15,6 +15,10 @@ typedef struct mg_health mg_health;
 mg_status mg_health_create(const mg_comm *world, mg_pretrain_model *model,
                            const mg_pretrain_data *data, const mg_pretrain_settings *settings,
                            mg_health **out);
+// Most bytes that one holds on a rank of `ranks`, rank 0 while it compares gradients; for planning: of the
+// model only its sizes are looked at, of `data` its size.
+size_t mg_health_bytes(mg_pretrain_model *model, const mg_pretrain_data *data,
+                       const mg_pretrain_settings *settings, int ranks);
 void mg_health_destroy(mg_health **health);
 
 // Measure after `step` steps and append one record to metrics.jsonl:

@@ -153,23 +153,36 @@ static void compare(workspace *w, const mg_objectives *o, mg_health_pull *out)
     }
 }
 
+static workspace workspace_of(mg_pretrain_model *model, const mg_pretrain_data *data, int count)
+{
+    return (workspace){.m = model,
+                       .count = count,
+                       .chunk = model->cfg.each,
+                       .picture = mg_pretrain_floats(data),
+                       .map = (size_t)model->L * model->cfg.vit.D};
+}
+
+size_t mg_health_gradients_bytes(mg_pretrain_model *model, const mg_pretrain_data *data, int count)
+{
+    workspace w = workspace_of(model, data, count);
+    mg_layout at = {0};
+
+    place(&at, &w);
+    return at.used;
+}
+
 mg_status mg_health_gradients(mg_pretrain_model *model, const mg_pretrain_data *data,
                               const mg_objectives *objectives, int count, uint64_t seed,
                               mg_health_pull *out)
 {
-    workspace w = {.m = model,
-                   .count = count,
-                   .chunk = model->cfg.each,
-                   .seed = seed,
-                   .picture = mg_pretrain_floats(data),
-                   .map = (size_t)model->L * model->cfg.vit.D};
-    mg_layout measure = {0};
+    workspace w = workspace_of(model, data, count);
+    size_t bytes = mg_health_gradients_bytes(model, data, count);
 
     *out = (mg_health_pull){{NAN, NAN, NAN}, {NAN, NAN, NAN}};
-    place(&measure, &w);
-    w.block = mg_alloc(measure.used);
+    w.seed = seed;
+    w.block = mg_alloc(bytes);
     MG_CHECK(w.block, MG_ERR_MEMORY, "cannot allocate %zu bytes for gradients of each objective",
-             measure.used);
+             bytes);
     mg_layout at = {.base = w.block};
     place(&at, &w);
     mg_status st = load(&w, data);

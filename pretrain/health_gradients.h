@@ -20,4 +20,7 @@ mg_status mg_health_gradients(mg_pretrain_model *model, const mg_pretrain_data *
                               const mg_objectives *objectives, int count, uint64_t seed,
                               mg_health_pull *out);
 
+// Bytes that this takes while it runs.
+size_t mg_health_gradients_bytes(mg_pretrain_model *model, const mg_pretrain_data *data, int count);
+
 #endif

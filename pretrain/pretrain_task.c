@@ -132,6 +132,35 @@ static void place(mg_layout *at, mg_pretrain_task *t)
     t->contrast = mg_place(at, mg_emix_contrast_scratch(t->set, m->cfg.emix_dim));
 }
 
+// Who is asked for what, before anything is placed.
+static void set_sizes(mg_pretrain_task *t, mg_pretrain_model *model, mg_pretrain_data *data,
+                      const mg_pretrain_settings *settings, const mg_step *share)
+{
+    t->model = model;
+    t->data = data;
+    t->settings = settings;
+    t->mode = mg_pretrain_mode_of(settings);
+    t->local = (int)(share->hi - share->lo);
+    t->leaf = (int)share->leaf_size;
+    t->leaves = share->leaves;
+    int parts = t->mode == MG_MODE_SPLIT ? mg_pretrain_objectives(settings, 2).count : 1;
+    t->set = (int)share->batch / parts;
+    t->each = t->local / parts;
+    t->per_leaf = t->leaf / parts;
+}
+
+size_t mg_pretrain_task_bytes(mg_pretrain_model *model, mg_pretrain_data *data,
+                              const mg_pretrain_settings *settings, const mg_step *share)
+{
+    mg_pretrain_task t = {0};
+    mg_layout at = {0};
+
+    set_sizes(&t, model, data, settings, share);
+    place(&at, &t);
+    if (!model->cfg.use_emix) return at.used;
+    return at.used + mg_emix_exchange_bytes(t.each, (size_t)model->L * model->cfg.vit.D);
+}
+
 static mg_status allocate(mg_pretrain_task *t)
 {
     mg_layout measure = {0};
@@ -400,17 +429,7 @@ mg_status mg_pretrain_task_create(const mg_comm *world, mg_run *run, mg_pretrain
     MG_CHECK(t, MG_ERR_MEMORY, "cannot allocate a task");
     t->world = world;
     t->run = run;
-    t->model = model;
-    t->data = data;
-    t->settings = settings;
-    t->mode = mg_pretrain_mode_of(settings);
-    t->local = (int)(share->hi - share->lo);
-    t->leaf = (int)share->leaf_size;
-    t->leaves = share->leaves;
-    int parts = t->mode == MG_MODE_SPLIT ? mg_pretrain_objectives(settings, 2).count : 1;
-    t->set = (int)share->batch / parts;
-    t->each = t->local / parts;
-    t->per_leaf = t->leaf / parts;
+    set_sizes(t, model, data, settings, share);
     t->task = (mg_task){.self = t,
                         .params = &model->params,
                         .samples = mg_reader_count(data->reader),

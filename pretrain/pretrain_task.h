@@ -15,6 +15,10 @@ typedef struct mg_pretrain_task mg_pretrain_task;
 mg_status mg_pretrain_task_create(const mg_comm *world, mg_run *run, mg_pretrain_model *model,
                                   mg_pretrain_data *data, const mg_pretrain_settings *settings,
                                   const mg_step *share, const char *yaml, mg_pretrain_task **out);
+// Bytes of a task's share of a step, for planning; of `data` only the size is looked at, and a model
+// without values (mg_pretrain_plan) is enough.
+size_t mg_pretrain_task_bytes(mg_pretrain_model *model, mg_pretrain_data *data,
+                              const mg_pretrain_settings *settings, const mg_step *share);
 void mg_pretrain_task_destroy(mg_pretrain_task **task);
 
 // For mg_train; borrowed from the task.

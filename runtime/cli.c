@@ -54,6 +54,13 @@ static void print_command_help(const mg_command *c)
     mg_config_help(groups, count);
 }
 
+static bool is_listed(const mg_option_group *groups, int count, const mg_option *table)
+{
+    for (int g = 0; g < count; g++)
+        if (groups[g].table == table) return true;
+    return false;
+}
+
 // docs/config.md: which command reads which section, then every section once.
 static mg_status print_config_page(const mg_command *commands, int count)
 {
@@ -77,7 +84,11 @@ static mg_status print_config_page(const mg_command *commands, int count)
         char *sections = mg_config_list_sections(groups + used, n);
         if (n > 0) printf("| `%s` | %s |\n", c->name, sections ? sections : "");
         mg_free(sections);
-        for (int g = 0; g < n; g++) owners[used++] = c->name;
+        for (int g = used, end = used + n; g < end; g++) {
+            if (is_listed(groups, used, groups[g].table)) continue; // of another command
+            groups[used] = groups[g];
+            owners[used++] = c->name;
+        }
     }
     char *text = mg_config_markdown(groups, used, owners);
     if (text) fputs(text, stdout);

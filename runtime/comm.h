@@ -85,6 +85,8 @@ typedef struct mg_reducer mg_reducer;
 mg_status mg_reducer_create(const mg_comm *comm, bool exact, size_t floats, size_t bucket,
                             mg_reducer **out);
 void mg_reducer_destroy(mg_reducer **reducer);
+// Bytes of scratch that one takes on each of `ranks` ranks.
+size_t mg_reducer_bytes(int ranks, bool exact, size_t floats, size_t bucket);
 
 // Collective on the reducer's communicator: begin summing data[0..count) over the ranks, in place.
 void mg_reducer_begin(mg_reducer *reducer, float *data, size_t count);

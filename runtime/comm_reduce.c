@@ -43,6 +43,24 @@ typedef struct {
     size_t lo, hi;
 } range;
 
+static size_t bucket_size(size_t wanted, size_t floats)
+{
+    size_t bucket = wanted < 1 ? 1 : wanted > MAX_BUCKET ? MAX_BUCKET : wanted;
+    return bucket > floats && floats > 0 ? floats : bucket;
+}
+
+// Floats that a flight receives into.
+static size_t half_of(size_t bucket)
+{
+    return bucket / 2 + 1;
+}
+
+size_t mg_reducer_bytes(int ranks, bool exact, size_t floats, size_t bucket)
+{
+    if (!exact || ranks == 1) return 0;
+    return FLIGHTS * half_of(bucket_size(bucket, floats)) * sizeof(float);
+}
+
 mg_status mg_reducer_create(const mg_comm *comm, bool exact, size_t floats, size_t bucket,
                             mg_reducer **out)
 {
@@ -51,16 +69,14 @@ mg_status mg_reducer_create(const mg_comm *comm, bool exact, size_t floats, size
 
     *out = NULL;
     while (1 << levels < comm->size) levels++;
-    bucket = bucket < 1 ? 1 : bucket > MAX_BUCKET ? MAX_BUCKET : bucket;
-    if (bucket > floats && floats > 0) bucket = floats;
-    size_t half = bucket / 2 + 1;
+    bucket = bucket_size(bucket, floats);
+    size_t half = half_of(bucket), bytes = mg_reducer_bytes(comm->size, exact, floats, bucket);
     mg_status st = MG_OK;
     if (exact && 1 << levels != comm->size)
         st = MG_FAIL(MG_ERR_CONFIG, "exact sums need a power of two of ranks, not %d", comm->size);
-    if (!st && r && exact && comm->size > 1) r->scratch = mg_alloc(FLIGHTS * half * sizeof(float));
-    if (!st && (!r || (exact && comm->size > 1 && !r->scratch)))
-        st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate %zu bytes to sum gradients",
-                     FLIGHTS * half * sizeof(float));
+    if (!st && r && bytes) r->scratch = mg_alloc(bytes);
+    if (!st && (!r || (bytes && !r->scratch)))
+        st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate %zu bytes to sum gradients", bytes);
     st = mg_comm_agree(comm, st);
     if (st) {
         if (r) mg_free(r->scratch);

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-static atomic_size_t live_blocks, live_bytes;
+static atomic_size_t live_blocks, live_bytes, most_bytes;
 
 // The 64 bytes before each block.
 typedef struct {
@@ -66,7 +66,9 @@ void *mg_alloc(size_t bytes)
     char *ptr = raw + align;
     header_of(ptr)->bytes = bytes;
     atomic_fetch_add(&live_blocks, 1);
-    atomic_fetch_add(&live_bytes, bytes);
+    size_t now = atomic_fetch_add(&live_bytes, bytes) + bytes, most = atomic_load(&most_bytes);
+    while (now > most && !atomic_compare_exchange_weak(&most_bytes, &most, now)) {
+    }
     fill_nan(ptr, bytes);
     return ptr;
 }
@@ -132,6 +134,11 @@ size_t mg_mem_live(void)
 size_t mg_mem_live_bytes(void)
 {
     return atomic_load(&live_bytes);
+}
+
+size_t mg_mem_most_bytes(void)
+{
+    return atomic_load(&most_bytes);
 }
 
 size_t mg_mem_peak_rss(void)

@@ -33,6 +33,7 @@ void mg_free(void *ptr);
 // Number and bytes of blocks that were allocated and not released, over all threads.
 size_t mg_mem_live(void);
 size_t mg_mem_live_bytes(void);
+size_t mg_mem_most_bytes(void); // the most that were live at once
 
 // Largest resident size of this process so far, in bytes (0 if unknown).
 size_t mg_mem_peak_rss(void);

@@ -122,9 +122,21 @@ static void *run_thread(void *arg)
     return NULL;
 }
 
+// Bytes of a slot in the ring's memory.
+static size_t slot_size(const mg_loader_plan *p)
+{
+    return (p->slot_bytes + MG_ALIGN - 1) / MG_ALIGN * MG_ALIGN;
+}
+
+size_t mg_loader_bytes(const mg_loader_plan *p)
+{
+    return (size_t)(p->ahead + 1) * (size_t)(p->hi - p->lo) * slot_size(p) +
+           mg_sampler_bytes(p->samples);
+}
+
 static mg_status allocate(mg_loader *l)
 {
-    size_t slot = (l->plan.slot_bytes + MG_ALIGN - 1) / MG_ALIGN * MG_ALIGN;
+    size_t slot = slot_size(&l->plan);
 
     MG_TRY(mg_sampler_create(l->plan.seed, l->plan.samples, l->plan.batch, &l->sampler));
     l->ring = mg_calloc((size_t)l->length, sizeof *l->ring);

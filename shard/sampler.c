@@ -15,6 +15,11 @@ struct mg_sampler {
     uint64_t *scratch;
 };
 
+size_t mg_sampler_bytes(int64_t samples)
+{
+    return (size_t)samples * (sizeof(uint32_t) + 2 * sizeof(uint64_t)); // order and scratch
+}
+
 mg_status mg_sampler_create(uint64_t seed, int64_t samples, int64_t batch, mg_sampler **out)
 {
     *out = NULL;

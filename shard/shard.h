@@ -91,6 +91,7 @@ mg_status mg_shard_verify(const char *path, int64_t *items);
 typedef struct mg_sampler mg_sampler;
 mg_status mg_sampler_create(uint64_t seed, int64_t samples, int64_t batch, mg_sampler **out);
 void mg_sampler_destroy(mg_sampler **sampler);
+size_t mg_sampler_bytes(int64_t samples);
 int64_t mg_sampler_steps(const mg_sampler *s); // per epoch, floor(samples / batch)
 // Sample at global position g (0..batch-1) of step s of an epoch.
 int64_t mg_sampler_at(mg_sampler *s, int64_t epoch, int64_t step, int64_t g);
@@ -114,6 +115,7 @@ typedef struct {
 } mg_loader_plan;
 
 mg_status mg_loader_open(const mg_loader_plan *plan, mg_loader **out);
+size_t mg_loader_bytes(const mg_loader_plan *plan); // of its slots and its order of samples
 void mg_loader_close(mg_loader **loader);
 int64_t mg_loader_steps(const mg_loader *loader); // per epoch
 // The slots of a step, borrowed until the next call; samples[g - lo] gives each one's sample number.

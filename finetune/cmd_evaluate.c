@@ -1,11 +1,14 @@
-// medgraft evaluate: every case of the sets, dealt to the ranks, scored with simulated prompts; rows
-// of all ranks are gathered, sorted and written by rank 0, so the files do not depend on the ranks.
+// medgraft evaluate: every case of the sets, dealt to the ranks, scored: a model with simulated prompts,
+// or masks that any program wrote. Rows of all ranks are gathered, sorted and written by rank 0, so the
+// files do not depend on the ranks.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "finetune/cmd.h"
+#include "finetune/eval_plan.h"
+#include "finetune/mask_eval.h"
 #include "finetune/overlay.h"
 #include "finetune/scores.h"
 #include "finetune/seg_eval.h"
@@ -17,11 +20,11 @@
 
 typedef struct {
     mg_source_config data;
-    char *model, *out, *texts, *method, *click_rule, *empty;
-    mg_list clicks, window, volume;
-    mg_json *regions;
-    bool box, noc, other_object, one_class;
-    double tolerance;
+    mg_eval_config plan;
+    mg_mask_config masks;
+    char *model, *out, *texts, *method;
+    mg_list window;
+    bool one_class;
     int64_t pictures, seed, replicates;
 } settings;
 
@@ -32,19 +35,25 @@ static const mg_option options[] = {
     MG_SOURCE_ROWS(settings, data, "test"),
     {"data.window", MG_LIST, AT(window), "", 0, 0, "CT: the two values (HU) that become 0 and 255; empty: as the model was trained", NULL},
     {"evaluate.model", MG_TEXT, AT(model), "", 0, 0, "checkpoint or run folder of finetune", NULL},
+    {"evaluate.masks", MG_TEXT, AT(masks.folder), "", 0, 0, "instead of a model: folder of masks that any program wrote, PNG for pictures and NIfTI for volumes, of the image's size and place; one that is missing counts as empty", NULL},
+    {"evaluate.mask_name", MG_TEXT, AT(masks.name), "{stem}", 0, 0, "path of a case's mask below it, without extension: {stem}, {patient}, {set}; with {target} every class or region has a file of its own ('_' for '/')", NULL},
+    {"evaluate.labels", MG_TREE, AT(masks.labels), "", 0, 0, "what values of label maps mean, a class or several by number or name: {1: spleen, 4: [1, 2]}; empty: value v is class v", NULL},
+    {"evaluate.threshold", MG_REAL, AT(masks.threshold), "0", 0, 1, "files of one target are probabilities: inside where they are greater (PNG: of 255 or 65535); 0: masks, inside where not 0", NULL},
+    {"evaluate.absent", MG_BOOL, AT(masks.absent), "false", 0, 0, "masks: also score targets that a case does not have (a false alarm has Dice 0); prompts are never asked for them", NULL},
     {"evaluate.out", MG_TEXT, AT(out), "", 0, 0, "folder for cases.csv, summary.json and pictures", NULL},
     {"evaluate.method", MG_TEXT, AT(method), "", 0, 0, "name of the method in tables", NULL},
-    {"evaluate.clicks", MG_LIST, AT(clicks), "1,3,10", 0, 0, "numbers of clicks to score, at most 20", NULL},
-    {"evaluate.click_rule", MG_CHOICE, AT(click_rule), "edt", 0, 0, "edt: deepest wrong cell; component: deepest cell of the largest wrong component", "edt|component"},
-    {"evaluate.box", MG_BOOL, AT(box), "false", 0, 0, "also score the tight box", NULL},
-    {"evaluate.volume", MG_LIST, AT(volume), "stack", 0, 0, "volumes: what clicks are counted for: stack (one click for its worst slice), slice (every slice by itself; slices without the target are empty by rule), volume (as stack, by distances in 3-D); several may be named", NULL},
-    {"evaluate.regions", MG_TREE, AT(regions), "", 0, 0, "targets made of several classes, by number or name, instead of the classes: {WT: [1, 2, 3], TC: [1, 3], ET: [3]}", NULL},
+    {"evaluate.clicks", MG_LIST, AT(plan.clicks), "1,3,10", 0, 0, "numbers of clicks to score, at most 20", NULL},
+    {"evaluate.click_rule", MG_CHOICE, AT(plan.click_rule), "edt", 0, 0, "edt: deepest wrong cell; component: deepest cell of the largest wrong component", "edt|component"},
+    {"evaluate.box", MG_BOOL, AT(plan.box), "false", 0, 0, "also score the tight box", NULL},
+    {"evaluate.volume", MG_LIST, AT(plan.volume), "stack", 0, 0, "volumes: what clicks are counted for: stack (one click for its worst slice), slice (every slice by itself; slices without the target are empty by rule), volume (as stack, by distances in 3-D); several may be named", NULL},
+    {"evaluate.regions", MG_TREE, AT(plan.regions), "", 0, 0, "targets made of several classes, by number or name, instead of the classes: {WT: [1, 2, 3], TC: [1, 3], ET: [3]}", NULL},
+    {"evaluate.beside", MG_BOOL, AT(plan.beside), "false", 0, 0, "score the regions beside the classes, as a set of their own in the tables: 'NAME (regions)'", NULL},
     {"evaluate.texts", MG_TEXT, AT(texts), "", 0, 0, "file of embedded texts (medgraft text): also score a text alone and with one click, by texts held out of training", NULL},
-    {"evaluate.noc", MG_BOOL, AT(noc), "false", 0, 0, "run 20 clicks on every target: curves, and clicks until an IoU of 80, 85, 90 %", NULL},
-    {"evaluate.other_object", MG_BOOL, AT(other_object), "false", 0, 0, "also click into another class and score against this one", NULL},
+    {"evaluate.noc", MG_BOOL, AT(plan.noc), "false", 0, 0, "run 20 clicks on every target: curves, and clicks until an IoU of 80, 85, 90 %", NULL},
+    {"evaluate.other_object", MG_BOOL, AT(plan.other_object), "false", 0, 0, "also click into another class and score against this one", NULL},
     {"evaluate.one_class", MG_BOOL, AT(one_class), "false", 0, 0, "all classes are targets of one kind (numbered objects): score them as one class", NULL},
-    {"evaluate.empty", MG_CHOICE, AT(empty), "leave", 0, 0, "both masks empty: left out of means, or counted as Dice 1 and HD95 0", "leave|one"},
-    {"evaluate.tolerance", MG_REAL, AT(tolerance), "2", 0, 1000, "tolerance of the surface score NSD, in mm (pixels where there is no spacing)", NULL},
+    {"evaluate.empty", MG_CHOICE, AT(plan.empty), "leave", 0, 0, "both masks empty: left out of means, or counted as Dice 1 and HD95 0", "leave|one"},
+    {"evaluate.tolerance", MG_REAL, AT(plan.tolerance), "2", 0, 1000, "tolerance of the surface score NSD, in mm (pixels where there is no spacing)", NULL},
     {"evaluate.pictures", MG_INT, AT(pictures), "8", 0, 10000, "overlay pictures to write", NULL},
     {"evaluate.seed", MG_INT, AT(seed), "0", 0, 9e15, "seed of the bootstrap", NULL},
     {"evaluate.replicates", MG_INT, AT(replicates), "10000", 0, 1e7, "bootstrap replicates (0: no intervals)", NULL},
@@ -67,114 +76,29 @@ typedef struct {
     const settings *s;
     mg_run *run;
     mg_reader *reader;
+    mg_finetune_config trained; // how the model was
     mg_seg_model model;
-    mg_evaluator *evaluator;
     mg_text_choice texts;
-    mg_scores scores; // of this rank
-    int64_t every;    // of the cases, one in `every` gets a picture
+    mg_eval_plan plan;
+    double window[2];
+    mg_evaluator *evaluator;  // of the model, or
+    mg_mask_evaluator *masks; // of masks
+    mg_scores scores;         // of this rank
+    int64_t every;            // of the cases, one in `every` gets a picture
 } evaluation;
 
-static mg_status parse_clicks(const settings *s, mg_eval_plan *p)
+// Name in tables of a set's regions beside its classes; mg_free.
+static char *regions_of(const char *set)
 {
-    for (int i = 0; i < s->clicks.count; i++) {
-        char *end;
-        long k = strtol(s->clicks.item[i], &end, 10);
-        int before = p->click_protocols ? p->clicks[p->click_protocols - 1] : 0;
-        MG_CHECK(*end == '\0' && k > before && k <= MG_EVAL_MAX_CLICKS, MG_ERR_CONFIG,
-                 "evaluate.clicks holds '%s', expected rising numbers from 1 to %d",
-                 s->clicks.item[i], MG_EVAL_MAX_CLICKS);
-        p->clicks[p->click_protocols++] = (int)k;
-    }
-    return MG_OK;
-}
-
-static mg_status parse_forms(const settings *s, mg_eval_plan *p)
-{
-    for (int i = 0; i < s->volume.count; i++) {
-        int form = 0;
-        while (form < MG_EVAL_FORMS && strcmp(s->volume.item[i], mg_eval_form_name[form])) form++;
-        MG_CHECK(form < MG_EVAL_FORMS, MG_ERR_CONFIG,
-                 "evaluate.volume holds '%s', expected stack, slice or volume", s->volume.item[i]);
-        p->form[form] = true;
-    }
-    return MG_OK;
-}
-
-static mg_status parse_plan(const settings *s, mg_eval_plan *p)
-{
-    *p = (mg_eval_plan){.box = s->box,
-                        .other_object = s->other_object,
-                        .curve = s->noc,
-                        .components = strcmp(s->click_rule, "component") == 0,
-                        .empty_is_one = strcmp(s->empty, "one") == 0,
-                        .tolerance = {s->tolerance},
-                        .tolerances = 1,
-                        .threads = 1};
-    MG_TRY(parse_clicks(s, p));
-    return parse_forms(s, p);
-}
-
-// A class by number or name; 0 if the sets do not have it.
-static int class_of(const mg_reader *reader, const mg_json *value)
-{
-    const char *name = mg_json_text(value);
-    int count = mg_reader_classes(reader);
-
-    if (!name) {
-        int64_t number = mg_json_int(value, 0);
-        return number >= 1 && number <= count ? (int)number : 0;
-    }
-    for (int c = 1; c <= count; c++)
-        if (strcmp(mg_reader_class_name(reader, c), name) == 0) return c;
-    return 0;
-}
-
-static mg_status parse_regions(const mg_json *tree, const mg_reader *reader, mg_eval_plan *p)
-{
-    MG_CHECK(!tree || mg_json_is_object(tree), MG_ERR_CONFIG,
-             "evaluate.regions is no mapping, expected {NAME: [class, ...]}");
-    MG_CHECK(mg_json_size(tree) <= MG_EVAL_MAX_REGIONS, MG_ERR_CONFIG,
-             "evaluate.regions has %zu entries, expected at most %d", mg_json_size(tree),
-             MG_EVAL_MAX_REGIONS);
-    for (size_t i = 0; i < mg_json_size(tree); i++) {
-        mg_eval_region *r = &p->region[p->regions++];
-        const mg_json *list;
-        const char *name = mg_json_member(tree, i, &list);
-        snprintf(r->name, sizeof r->name, "%s", name);
-        MG_CHECK(mg_json_is_array(list) && mg_json_size(list) > 0, MG_ERR_CONFIG,
-                 "evaluate.regions: '%s' is no list of classes", name);
-        for (size_t k = 0; k < mg_json_size(list); k++) {
-            int c = class_of(reader, mg_json_at(list, k));
-            MG_CHECK(c, MG_ERR_CONFIG,
-                     "evaluate.regions: entry %zu of '%s' is no class of the sets, expected a "
-                     "number from 1 to %d or a name",
-                     k + 1, name, mg_reader_classes(reader));
-            r->classes |= (uint16_t)(1u << (c - 1));
-        }
-    }
-    return MG_OK;
-}
-
-// What depends on the model and on the sets.
-static mg_status complete_plan(const evaluation *e, const mg_finetune_config *trained,
-                               double window[2], mg_eval_plan *p)
-{
-    const mg_list *given = e->s->window.count ? &e->s->window : &trained->window;
-
-    p->slices = (int)trained->model.slices;
-    p->carry = trained->carry;
-    MG_TRY(mg_finetune_window(given, window, &p->window));
-    return parse_regions(e->s->regions, e->reader, p);
+    return mg_sprintf("%s (regions)", set);
 }
 
 // --- one target -------------------------------------------------------------------------------------
 
-static mg_status keep_rows(evaluation *e, const mg_eval_target *t, const char *id)
+static mg_status keep_rows(evaluation *e, const mg_eval_target *t, const char *set, const char *id)
 {
-    const mg_shard_item *item = mg_reader_item(e->reader, t->sample);
-
     for (int i = 0; i < t->rows; i++) {
-        mg_score row = {.set = item->set, .protocol = t->row[i].protocol, .id = id};
+        mg_score row = {.set = set, .protocol = t->row[i].protocol, .id = id};
         row.class_number = e->s->one_class ? 1 : t->number;
         row.class_name = e->s->one_class ? "target" : t->name;
         row.clicks = t->row[i].clicks;
@@ -214,12 +138,15 @@ static mg_status keep_picture(evaluation *e, const mg_eval_target *t)
 static mg_status take_target(void *ctx, const mg_eval_target *t)
 {
     evaluation *e = ctx;
-    const char *name = mg_reader_item(e->reader, t->sample)->name;
-    char *id = e->s->one_class ? mg_sprintf("%s#%s", name, t->name) : mg_strdup(name);
+    const mg_shard_item *item = mg_reader_item(e->reader, t->sample);
+    char *id = e->s->one_class ? mg_sprintf("%s#%s", item->name, t->name) : mg_strdup(item->name);
+    char *set = mg_eval_beside(&e->plan, e->reader, t->number) ? regions_of(item->set)
+                                                               : mg_strdup(item->set);
 
-    MG_CHECK(id, MG_ERR_MEMORY, "cannot allocate a name");
-    mg_status st = keep_rows(e, t, id);
+    mg_status st =
+        id && set ? keep_rows(e, t, set, id) : MG_FAIL(MG_ERR_MEMORY, "cannot allocate a name");
     mg_free(id);
+    mg_free(set);
     if (!st && e->s->pictures && t->sample % e->every == 0) st = keep_picture(e, t);
     return st;
 }
@@ -232,7 +159,8 @@ static mg_status score_my_cases(evaluation *e)
 
     mg_comm_range(total, mg_comm_rank(e->world), mg_comm_size(e->world), &lo, &hi);
     for (int64_t i = lo; i < hi; i++) {
-        MG_TRY(mg_evaluator_run(e->evaluator, i, take_target, e));
+        MG_TRY(e->masks ? mg_mask_evaluator_run(e->masks, i, take_target, e)
+                        : mg_evaluator_run(e->evaluator, i, take_target, e));
         mg_progress(i + 1 - lo, hi - lo, "cases %lld", (long long)(i + 1 - lo));
         if (mg_stop_raised()) return MG_FAIL(MG_ERR_STOPPED, "stopped on a signal");
     }
@@ -268,24 +196,49 @@ static mg_status gather_rows(evaluation *e, mg_scores *all)
     return st;
 }
 
-// Say of each set whether its distances are in mm and whether it is made of phantoms.
-static mg_status describe_sets(evaluation *e, mg_scores *all)
+// Masks of a set that were not there, under the set's name in tables.
+static mg_status name_missing(const evaluation *e, const char *set, const char *as, mg_scores *all)
+{
+    mg_texts missing = {0};
+    mg_status st = e->masks ? mg_mask_evaluator_missing(e->masks, set, &missing) : MG_OK;
+
+    for (size_t i = 0; i < missing.count && !st; i++)
+        st = mg_scores_missing(all, as, missing.item[i]);
+    mg_texts_free(&missing);
+    return st;
+}
+
+// Say of each set whether its distances are in mm, whether it is made of phantoms, and what is missing.
+static mg_status describe_sets(const evaluation *e, mg_scores *all)
 {
     for (int64_t i = 0; i < mg_reader_count(e->reader); i++) {
         const mg_shard_item *item = mg_reader_item(e->reader, i);
+        const char *unit = item->spacing[1] > 0 ? "mm" : "px";
         if (mg_scores_set(all, item->set)) continue;
-        MG_TRY(
-            mg_scores_describe(all, item->set, item->spacing[1] > 0 ? "mm" : "px", item->phantom));
+        MG_TRY(mg_scores_describe(all, item->set, unit, item->phantom));
+        MG_TRY(name_missing(e, item->set, item->set, all));
+        if (!e->plan.beside) continue;
+        char *regions = regions_of(item->set);
+        MG_CHECK(regions, MG_ERR_MEMORY, "cannot allocate a name");
+        mg_status st = mg_scores_describe(all, regions, unit, item->phantom);
+        if (!st) st = name_missing(e, item->set, regions, all);
+        mg_free(regions);
+        MG_TRY(st);
     }
     return MG_OK;
 }
 
+static double trained_share(const evaluation *e)
+{
+    return (double)mg_params_trainable(&e->model.params) /
+           (double)mg_params_total(&e->model.params);
+}
+
 static mg_status write_scores(evaluation *e)
 {
-    mg_scores all = {.trained_share = (double)mg_params_trainable(&e->model.params) /
-                                      (double)mg_params_total(&e->model.params),
-                     .nsd_tolerance = e->s->tolerance,
-                     .empty_is_one = strcmp(e->s->empty, "one") == 0};
+    mg_scores all = {.trained_share = e->masks ? NAN : trained_share(e),
+                     .nsd_tolerance = e->s->plan.tolerance,
+                     .empty_is_one = e->plan.empty_is_one};
     mg_status st = gather_rows(e, &all);
 
     if (!st) st = describe_sets(e, &all);
@@ -297,46 +250,101 @@ static mg_status write_scores(evaluation *e)
     return mg_comm_agree(e->world, st);
 }
 
+// --- what is scored ---------------------------------------------------------------------------------
+
 // The texts must have been embedded as those that the model was trained with.
-static mg_status open_texts(evaluation *e, const mg_finetune_config *trained, mg_eval_plan *plan)
+static mg_status open_texts(evaluation *e)
 {
     const char *path = e->s->texts, *name;
 
     MG_CHECK(e->model.text.width, MG_ERR_CONFIG, "'%s' was not trained with texts", e->s->model);
     MG_TRY(mg_text_choice_open(path, e->reader, &e->texts));
-    MG_CHECK(!strcmp(e->texts.set.hash, trained->text_encoder) &&
+    MG_CHECK(!strcmp(e->texts.set.hash, e->trained.text_encoder) &&
                  e->texts.set.width == e->model.text.width,
              MG_ERR_CONFIG, "'%s' was embedded by %s, the texts of the model's training by %s",
-             path, e->texts.set.hash, trained->text_encoder);
-    plan->texts = &e->texts;
-    for (int k = 1; mg_eval_goal(plan, e->reader, k, &name); k++)
+             path, e->texts.set.hash, e->trained.text_encoder);
+    e->plan.texts = &e->texts;
+    for (int k = 1; mg_eval_goal(&e->plan, e->reader, k, &name); k++)
         if (mg_text_choice_fixed(&e->texts, name, 0) >= 0) return MG_OK;
     return MG_FAIL(MG_ERR_CONFIG, "'%s' holds out no text for any target of the data", path);
 }
 
-static mg_status evaluate(evaluation *e, const char *yaml)
+// What depends on the model and on the sets.
+static mg_status complete_plan(evaluation *e)
 {
-    mg_finetune_config trained = {0};
-    mg_eval_plan plan;
-    double window[2];
+    const mg_list *given = e->s->window.count || e->masks ? &e->s->window : &e->trained.window;
 
-    MG_TRY(mg_comm_agree(e->world, parse_plan(e->s, &plan)));
-    mg_status st = mg_seg_model_open(e->world, e->s->model, &trained, &e->model);
+    e->plan.slices = (int)e->trained.model.slices;
+    e->plan.carry = e->trained.carry;
+    MG_TRY(mg_finetune_window(given, e->window, &e->plan.window));
+    MG_TRY(mg_eval_plan_regions(&e->s->plan, e->reader, &e->plan));
+    return e->s->texts[0] ? open_texts(e) : MG_OK;
+}
+
+static void say_names(const char *what, const mg_texts *names)
+{
+    enum { MOST = 8 };
+
+    for (size_t i = 0; i < names->count && i < MOST; i++)
+        mg_info("masks %s %zu of %zu '%s'", what, i + 1, names->count, names->item[i]);
+    if (names->count > MOST) mg_info("masks %s and %zu more", what, names->count - MOST);
+}
+
+// Pair files and items, and say what is missing and what is too much.
+static mg_status open_masks(evaluation *e)
+{
+    mg_texts missing = {0}, extra = {0};
+
+    MG_TRY(mg_mask_evaluator_create(&e->s->masks, e->reader, &e->plan, &e->masks));
+    mg_status st = mg_mask_evaluator_missing(e->masks, NULL, &missing);
+    if (!st) st = mg_mask_evaluator_extra(e->masks, &extra);
+    if (!st) say_names("missing, scored as empty:", &missing);
+    if (!st) say_names("without a case:", &extra);
+    mg_texts_free(&missing);
+    mg_texts_free(&extra);
+    return st;
+}
+
+static mg_status open_judged(evaluation *e)
+{
+    bool masks = e->s->masks.folder[0];
+    mg_status st = MG_OK;
+
+    if (!masks) st = mg_seg_model_open(e->world, e->s->model, &e->trained, &e->model);
     if (!st) st = mg_source_open(e->world, &e->s->data, &e->reader);
-    if (!st) st = mg_comm_agree(e->world, complete_plan(e, &trained, window, &plan));
-    if (!st && e->s->texts[0]) st = mg_comm_agree(e->world, open_texts(e, &trained, &plan));
-    if (!st) st = mg_run_open(e->world, e->s->out, "evaluate", yaml, free_keys, &e->run);
+    if (!st) st = mg_comm_agree(e->world, complete_plan(e));
+    if (!st && masks) return mg_comm_agree(e->world, open_masks(e));
     if (!st)
         st = mg_comm_agree(e->world,
-                           mg_evaluator_create(&e->model, e->reader, &plan, &e->evaluator));
-    if (!st) {
-        int64_t cases = mg_reader_count(e->reader);
-        e->every = e->s->pictures ? (cases + e->s->pictures - 1) / e->s->pictures : 1;
-        st = mg_comm_agree(e->world, score_my_cases(e));
-    }
-    if (!st) st = write_scores(e);
-    mg_finetune_config_free(&trained);
+                           mg_evaluator_create(&e->model, e->reader, &e->plan, &e->evaluator));
     return st;
+}
+
+static mg_status evaluate(evaluation *e, const char *yaml)
+{
+    MG_TRY(mg_comm_agree(e->world, mg_eval_plan_parse(&e->s->plan, &e->plan)));
+    MG_TRY(open_judged(e));
+    MG_TRY(mg_run_open(e->world, e->s->out, "evaluate", yaml, free_keys, &e->run));
+    int64_t cases = mg_reader_count(e->reader);
+    e->every = e->s->pictures ? (cases + e->s->pictures - 1) / e->s->pictures : 1;
+    MG_TRY(mg_comm_agree(e->world, score_my_cases(e)));
+    return write_scores(e);
+}
+
+static mg_status check_settings(const settings *s)
+{
+    bool model = s->model[0], masks = s->masks.folder[0];
+
+    MG_CHECK(model || masks, MG_ERR_CONFIG,
+             "evaluate.model is not set, expected a run folder of finetune (or evaluate.masks, a "
+             "folder of masks)");
+    MG_CHECK(!model || !masks, MG_ERR_CONFIG,
+             "evaluate.model and evaluate.masks are both set, expected one of them");
+    MG_CHECK(!masks || s->method[0], MG_ERR_CONFIG,
+             "evaluate.method is not set, expected the name of what made the masks");
+    MG_CHECK(!masks || !s->texts[0], MG_ERR_CONFIG, "evaluate.texts needs a model, not masks");
+    MG_CHECK(s->out[0], MG_ERR_CONFIG, "evaluate.out is not set, expected a folder for the scores");
+    return MG_OK;
 }
 
 mg_status mg_cmd_evaluate(const mg_args *args)
@@ -347,20 +355,19 @@ mg_status mg_cmd_evaluate(const mg_args *args)
     char *yaml = NULL;
 
     mg_status st = mg_args_load(args, &group, 1);
-    if (!st && (!s.model[0] || !s.out[0]))
-        st = MG_FAIL(MG_ERR_CONFIG, "%s is not set, expected a %s",
-                     s.model[0] ? "evaluate.out" : "evaluate.model",
-                     s.model[0] ? "folder for the scores" : "run folder of finetune");
+    if (!st) st = check_settings(&s);
     st = mg_comm_agree(args->world, st);
     if (!st) {
         yaml = mg_config_echo(&group, 1);
         st = evaluate(&e, yaml);
     }
     mg_evaluator_destroy(&e.evaluator);
+    mg_mask_evaluator_destroy(&e.masks);
     mg_text_choice_close(&e.texts);
     mg_run_close(&e.run);
     mg_reader_close(&e.reader);
     mg_seg_model_free(&e.model);
+    mg_finetune_config_free(&e.trained);
     mg_scores_free(&e.scores);
     mg_free(yaml);
     mg_config_free(&group, 1);

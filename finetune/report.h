@@ -106,6 +106,9 @@ void mg_report_free(mg_report *report);
 // Dice of one class of a line, by class number; n = 0 if the line does not have it.
 mg_summary mg_report_class(const mg_report_entry *e, int class_number);
 
+// Masks of the line's set that were not there and count as empty; NULL if none was missing.
+const mg_texts *mg_report_missing(const mg_report_set *set, const mg_report_entry *e);
+
 // Leading number of a protocol: 3 for "3 clicks", 0 if there is none.
 int mg_protocol_clicks(const char *protocol);
 

@@ -129,6 +129,23 @@ static void class_table(FILE *out, const mg_report_set *set)
     fprintf(out, "</tbody></table></div>\n");
 }
 
+// Masks that were not there.
+static void missing_notes(FILE *out, const mg_report_set *set)
+{
+    for (int i = 0; i < set->entries; i++) {
+        const mg_texts *missing = mg_report_missing(set, &set->entry[i]);
+        if (!missing) continue;
+        fprintf(out, "<p class=\"note\">");
+        mg_html_text(out, set->entry[i].label);
+        fprintf(out, ": %zu missing, scored as empty:", missing->count);
+        for (size_t k = 0; k < missing->count; k++) {
+            fputc(' ', out);
+            mg_html_text(out, missing->item[k]);
+        }
+        fprintf(out, "</p>\n");
+    }
+}
+
 static void scores_section(FILE *out, const mg_report *report)
 {
     bool failed = false;
@@ -145,6 +162,7 @@ static void scores_section(FILE *out, const mg_report *report)
             failed |= set->entry[i].failed_share > 0.7;
         }
         fprintf(out, "</tbody></table></div>\n");
+        missing_notes(out, set);
         if (set->entry[0].table.classes > 1) class_table(out, set);
         if (set->phantom)
             fprintf(out, "<p class=\"note\">Phantom scores: these pictures were drawn from a seed. "

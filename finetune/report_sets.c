@@ -152,6 +152,12 @@ mg_summary mg_report_class(const mg_report_entry *e, int class_number)
     return (mg_summary){0, NAN, NAN};
 }
 
+const mg_texts *mg_report_missing(const mg_report_set *set, const mg_report_entry *e)
+{
+    const mg_score_set *facts = mg_scores_set(&e->run->scores, set->name);
+    return facts && facts->missing.count ? &facts->missing : NULL;
+}
+
 // --- comparisons -------------------------------------------------------------------------------------
 
 // Mean Dice over the classes of each case that both lines have: x and y, [cases]. Cases are in the

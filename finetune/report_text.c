@@ -84,6 +84,18 @@ static void print_pairs(FILE *out, const mg_report_set *set, int width)
     }
 }
 
+// Masks that were not there.
+static void print_missing(FILE *out, const mg_report_set *set)
+{
+    for (int i = 0; i < set->entries; i++) {
+        const mg_texts *missing = mg_report_missing(set, &set->entry[i]);
+        if (!missing) continue;
+        fprintf(out, "%s: %zu missing, scored as empty:", set->entry[i].label, missing->count);
+        for (size_t k = 0; k < missing->count; k++) fprintf(out, " %s", missing->item[k]);
+        fputc('\n', out);
+    }
+}
+
 void mg_report_print(const mg_report *report, FILE *out)
 {
     for (int s = 0; s < report->sets; s++) {
@@ -96,6 +108,7 @@ void mg_report_print(const mg_report *report, FILE *out)
                 set->phantom ? "         " : "", "n", "Dice", "95 %", "IoU", "HD95", "pooled",
                 "ASSD", "NSD", paper ? "  paper" : "");
         for (int i = 0; i < set->entries; i++) print_entry(out, set, &set->entry[i], width, paper);
+        print_missing(out, set);
         if (set->entry[0].table.classes > 1) print_classes(out, set, width);
         if (set->pairs) print_pairs(out, set, width);
     }

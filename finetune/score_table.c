@@ -262,6 +262,14 @@ static mg_status put_table(mg_json *to, const mg_score_table *t, uint64_t seed, 
     return st;
 }
 
+static void put_texts(mg_json *to, const char *key, const mg_texts *texts)
+{
+    mg_json *list = mg_json_array();
+
+    for (size_t i = 0; i < texts->count; i++) mg_json_append_text(list, texts->item[i]);
+    mg_json_put(to, key, list);
+}
+
 static void put_facts(mg_json *to, const mg_scores *s, uint64_t seed, int replicates)
 {
     mg_json *sets = mg_json_array(), *bootstrap = mg_json_object();
@@ -277,6 +285,7 @@ static void put_facts(mg_json *to, const mg_scores *s, uint64_t seed, int replic
         mg_json_put_text(set, "name", s->set[i].name);
         mg_json_put_text(set, "unit", s->set[i].unit);
         mg_json_put_bool(set, "phantom", s->set[i].phantom);
+        if (s->set[i].missing.count) put_texts(set, "missing", &s->set[i].missing);
         mg_json_append(sets, set);
     }
     mg_json_put(to, "sets", sets);

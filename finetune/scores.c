@@ -83,16 +83,26 @@ mg_status mg_scores_describe(mg_scores *s, const char *set, const char *unit, bo
     MG_CHECK(grown, MG_ERR_MEMORY, "cannot allocate the data set '%s'", set);
     s->set = grown;
     mg_score_set *to = &grown[s->sets++];
-    *to = (mg_score_set){mg_strdup(set), mg_strdup(unit), phantom};
+    *to = (mg_score_set){.name = mg_strdup(set), .unit = mg_strdup(unit), .phantom = phantom};
     MG_CHECK(to->name && to->unit, MG_ERR_MEMORY, "cannot allocate the data set '%s'", set);
     return MG_OK;
 }
 
-const mg_score_set *mg_scores_set(const mg_scores *s, const char *name)
+static mg_score_set *set_of(const mg_scores *s, const char *name)
 {
     for (int i = 0; i < s->sets; i++)
         if (strcmp(s->set[i].name, name) == 0) return &s->set[i];
     return NULL;
+}
+
+const mg_score_set *mg_scores_set(const mg_scores *s, const char *name)
+{
+    return set_of(s, name);
+}
+
+mg_status mg_scores_missing(mg_scores *s, const char *set, const char *name)
+{
+    return mg_texts_add(&set_of(s, set)->missing, name);
 }
 
 static int by_place(const void *a, const void *b)
@@ -115,6 +125,7 @@ void mg_scores_free(mg_scores *s)
     for (int i = 0; i < s->sets; i++) {
         mg_free(s->set[i].name);
         mg_free(s->set[i].unit);
+        mg_texts_free(&s->set[i].missing);
     }
     mg_free(s->set);
     mg_free(s->row);
@@ -300,6 +311,11 @@ static mg_status read_summary(const char *path, mg_scores *s)
         const char *unit = mg_json_text(mg_json_get(set, "unit"));
         st = mg_scores_describe(s, name ? name : "", unit ? unit : "px",
                                 mg_json_bool(mg_json_get(set, "phantom"), false));
+        const mg_json *missing = mg_json_get(set, "missing");
+        for (size_t k = 0; k < mg_json_size(missing) && !st; k++) {
+            const char *mask = mg_json_text(mg_json_at(missing, k));
+            if (mask) st = mg_scores_missing(s, name ? name : "", mask);
+        }
     }
     mg_json_free(&json);
     return st;

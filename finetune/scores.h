@@ -52,6 +52,7 @@ typedef struct {
     char *name;
     char *unit; // of distances: "mm" or "px"
     bool phantom;
+    mg_texts missing; // masks that were not there and are scored as empty (evaluate.masks)
 } mg_score_set;
 
 typedef struct {
@@ -70,6 +71,8 @@ typedef struct {
 mg_status mg_scores_add(mg_scores *s, const mg_score *row);
 // Say something about a data set (once each).
 mg_status mg_scores_describe(mg_scores *s, const char *set, const char *unit, bool phantom);
+// A mask of a described set was not there.
+mg_status mg_scores_missing(mg_scores *s, const char *set, const char *name);
 const mg_score_set *mg_scores_set(const mg_scores *s, const char *name); // NULL if not described
 void mg_scores_sort(mg_scores *s); // set, protocol, case in natural order, then class number
 void mg_scores_free(mg_scores *s); // leaves it empty

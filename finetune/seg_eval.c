@@ -30,9 +30,17 @@ const char *const mg_eval_form_name[MG_EVAL_FORMS] = {"stack", "slice", "volume"
 
 uint16_t mg_eval_goal(const mg_eval_plan *p, const mg_reader *reader, int k, const char **name)
 {
-    if (k > (p->regions ? p->regions : mg_reader_classes(reader))) return 0;
-    *name = p->regions ? p->region[k - 1].name : mg_reader_class_name(reader, k);
-    return p->regions ? p->region[k - 1].classes : (uint16_t)(1u << (k - 1));
+    int classes = p->regions && !p->beside ? 0 : mg_reader_classes(reader);
+    int region = k - classes - 1;
+
+    if (region >= p->regions) return 0;
+    *name = region < 0 ? mg_reader_class_name(reader, k) : p->region[region].name;
+    return region < 0 ? (uint16_t)(1u << (k - 1)) : p->region[region].classes;
+}
+
+bool mg_eval_beside(const mg_eval_plan *p, const mg_reader *reader, int k)
+{
+    return p->beside && k > mg_reader_classes(reader);
 }
 
 bool mg_eval_asked(const mg_shard_item *item, uint16_t classes)
@@ -80,6 +88,22 @@ bool mg_eval_wants(const mg_eval_plan *p, int k)
     for (int i = 0; i < p->click_protocols; i++)
         if (p->clicks[i] == k) return true;
     return false;
+}
+
+int mg_eval_largest_slice(const uint8_t *mask, int depth, size_t pixels)
+{
+    int64_t most = 0;
+    int best = 0;
+
+    for (int z = 0; z < depth; z++) {
+        int64_t area = 0;
+        for (size_t k = 0; k < pixels; k++) area += *mask++;
+        if (area > most) {
+            most = area;
+            best = z;
+        }
+    }
+    return best;
 }
 
 // --- evaluator --------------------------------------------------------------------------------------

@@ -34,8 +34,9 @@ typedef struct {
     double tolerance[MG_MAX_TOLERANCES];
     int tolerances;
     int threads;
-    mg_eval_region region[MG_EVAL_MAX_REGIONS]; // the targets, instead of the classes
+    mg_eval_region region[MG_EVAL_MAX_REGIONS]; // the targets, instead of the classes,
     int regions;
+    bool beside; // or behind them
     // volumes
     bool form[MG_EVAL_FORMS]; // protocols to run
     int slices;               // D
@@ -73,6 +74,8 @@ typedef struct {
 
 // Target k = 1, 2, ... of a plan: the classes it is made of, and its name. 0 behind the last.
 uint16_t mg_eval_goal(const mg_eval_plan *plan, const mg_reader *reader, int k, const char **name);
+// Is target k a region that stands beside the classes?
+bool mg_eval_beside(const mg_eval_plan *plan, const mg_reader *reader, int k);
 // May it be asked of this item: some of its classes are there, and all of them were labelled.
 bool mg_eval_asked(const mg_shard_item *item, uint16_t classes);
 // Its mask: on the original grid, or on the stored one. `room` as large as the mask.
@@ -82,6 +85,8 @@ mg_status mg_eval_mask(const mg_reader *reader, int64_t sample, uint16_t classes
 mg_status mg_eval_add_row(const mg_eval_plan *plan, mg_eval_target *t, const char *protocol,
                           int clicks, const mg_target *target, const double spacing[3]);
 bool mg_eval_wants(const mg_eval_plan *plan, int clicks);
+// The slice of a mask [depth, pixels] with the largest area, the first of several.
+int mg_eval_largest_slice(const uint8_t *mask, int depth, size_t pixels);
 
 // --- a case -----------------------------------------------------------------------------------------
 

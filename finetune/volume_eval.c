@@ -366,23 +366,6 @@ static mg_status run_text(mg_volume_evaluator *e, mg_eval_target *t)
     return MG_OK;
 }
 
-static int largest_slice(const mg_volume_evaluator *e)
-{
-    size_t pixels = e->session->pixels;
-    int64_t most = 0;
-    int best = 0;
-
-    for (int z = 0; z < e->item->depth; z++) {
-        int64_t area = 0;
-        for (size_t k = 0; k < pixels; k++) area += e->gt[z * pixels + k];
-        if (area > most) {
-            most = area;
-            best = z;
-        }
-    }
-    return best;
-}
-
 static mg_status run_target(mg_volume_evaluator *e, mg_eval_target *t, uint16_t classes)
 {
     const mg_shard_item *item = e->item;
@@ -390,7 +373,7 @@ static mg_status run_target(mg_volume_evaluator *e, mg_eval_target *t, uint16_t 
     MG_TRY(mg_eval_mask(e->reader, t->sample, classes, false, e->gt, e->ignore, e->room));
     MG_TRY(mg_eval_mask(e->reader, t->sample, classes, true, e->full_gt, e->full_ignore,
                         e->full_room));
-    e->best = largest_slice(e);
+    e->best = mg_eval_largest_slice(e->gt, item->depth, e->session->pixels);
     if (e->plan->texts) MG_TRY(run_text(e, t));
     for (int form = 0; form < MG_EVAL_FORMS; form++) {
         if (!e->plan->form[form]) continue;

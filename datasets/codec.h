@@ -1,4 +1,5 @@
-// Between decode.c and the files that know one format each: png.c, jpeg.c, tiff.c, bmp.c.
+// Between decode.c and the files that know one format each: png.c,
+// png_plain.c, jpeg.c, tiff.c, bmp.c.
 #ifndef MG_DATASETS_CODEC_H
 #define MG_DATASETS_CODEC_H
 
@@ -16,6 +17,8 @@ bool mg_is_bmp(const void *data, size_t bytes);
 // `raw`: samples as stored (palette index, low bit depths not scaled), for masks.
 mg_status mg_png_decode(const void *data, size_t bytes, const char *name, bool raw,
                         mg_picture *out);
+// The same for the common kind of PNG, faster (png_plain.c); false if it is not of that kind, or damaged.
+bool mg_png_plain(const void *data, size_t bytes, mg_picture *out);
 // `grey`: luma only, for masks.
 mg_status mg_jpeg_decode(const void *data, size_t bytes, const char *name, int min_long_side,
                          bool grey, mg_picture *out);

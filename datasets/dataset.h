@@ -72,7 +72,7 @@ typedef struct {
     uint16_t unknown;  // bit c-1: class c was not labelled here (datasets.md rule 11)
     double spacing[3]; // mm, axis order z, y, x; 0 if unknown
     int full_height, full_width; // before scaled decoding or a change of grid; 0: as they are
-    char decoder[32];            // "libjpeg-turbo 1/4", "libpng", ...
+    char decoder[32];            // "libjpeg-turbo 1/4", "libdeflate", ...
     char remark[160]; // what is odd about it but does not stand in the way, "" if nothing
     bool hashed;      // the reader changed the grid: `hash` is of the pixels before that
     mg_hash128 hash;

@@ -1,4 +1,4 @@
-// Image files in and out. PNG (libpng), JPEG (libjpeg-turbo), TIFF (libtiff), BMP, each in its own file; volumes
+// Image files in and out. PNG (libpng; libdeflate for plain ones), JPEG (libjpeg-turbo), TIFF (libtiff), BMP, each in its own file; volumes
 // (NIfTI-1).
 #ifndef MG_DATASETS_DECODE_H
 #define MG_DATASETS_DECODE_H
@@ -19,7 +19,7 @@ typedef struct {
     int bytes;                   // 1, or 2 for 16 bits
     bool palette;                // decoded from a palette
     bool lossy;                  // JPEG, also inside of TIFF
-    const char *decoder;         // "libpng", "libjpeg-turbo", ...
+    const char *decoder;         // "libpng", "libdeflate", "libjpeg-turbo", ...
     void *pixels;                // mg_free
     int full_height, full_width; // before scaled decoding
     int scale;                   // 1, 2, 4, 8

@@ -1,5 +1,6 @@
 // PNG in and out. The one home of libpng. Pictures: palettes become RGB, low bit depths are scaled
-// to 8 bits, alpha is dropped, no gamma. Masks: samples as stored.
+// to 8 bits, alpha is dropped, no gamma. Masks: samples as stored. Plain pictures, which are most, are
+// decoded in png_plain.c.
 // Hostile files: sides and memory are bounded before anything is allocated, every complaint of the
 // library about image data is an error, and so is an end before the IEND chunk.
 #include <png.h>
@@ -83,7 +84,7 @@ static void read_header(png_structp png, png_infop info, const stream *s, bool r
     if (size > MG_MAX_PICTURE_BYTES) png_error(png, "larger than 1 GiB decoded");
 }
 
-mg_status mg_png_decode(const void *data, size_t bytes, const char *name, bool raw, mg_picture *out)
+static mg_status decode(const void *data, size_t bytes, const char *name, bool raw, mg_picture *out)
 {
     stream s = {.data = data, .bytes = bytes};
     png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &s, on_error, on_warning);
@@ -115,6 +116,11 @@ mg_status mg_png_decode(const void *data, size_t bytes, const char *name, bool r
     png_read_end(png, NULL);
     png_destroy_read_struct(&png, &info, NULL);
     return st;
+}
+
+mg_status mg_png_decode(const void *data, size_t bytes, const char *name, bool raw, mg_picture *out)
+{
+    return mg_png_plain(data, bytes, out) ? MG_OK : decode(data, bytes, name, raw, out);
 }
 
 static void give(png_structp png, png_bytep from, size_t count)

@@ -267,7 +267,7 @@ static void radimagenet(void **state)
     CHECK(has_text(&o.found.notes, "0 of 3 found"));
     OK(read_item(&o, item_named(&o, "a2.png"), &s));
     assert_int_equal(s.channels, 1);
-    assert_string_equal(s.decoder, "libpng luma");
+    assert_string_equal(s.decoder, "libdeflate luma");
     assert_int_equal(((uint8_t *)s.pixels)[10], (299 * 10 + 587 * 10 + 114 * 77 + 500) / 1000);
     mg_sample_free(&s);
     close_set(&o);

@@ -114,7 +114,7 @@ static void unlabelled(void **state)
     OK(read_item(&s, &found, 1, &sample));
     CHECK(sample.height == H && sample.width == W && sample.channels == 1 && !sample.label);
     assert_int_equal(((uint8_t *)sample.pixels)[1], 7);
-    assert_string_equal(sample.decoder, "libpng");
+    assert_string_equal(sample.decoder, "libdeflate");
     mg_sample_free(&sample);
     mg_scan_free(&found);
     unload(&s);

@@ -12,15 +12,23 @@ static double unit_of(const mg_canvas *c)
     return (c->width < c->height ? c->width : c->height) / 224.0;
 }
 
-// A body with soft edges at (x, y), shares of width and height from the middle; r in u.
+// A body with soft edges at (x, y), shares of width and height from the middle; r in u. Only the rows it
+// can reach are blurred and mixed in: elsewhere work[0] is zero.
 static void organ(mg_pen *pen, mg_canvas *c, double x, double y, double r, double wob, double ecc,
                   double value)
 {
-    double u = unit_of(c);
-    mg_draw_blob(pen, c->work[0], c->height, c->width, c->width * (.5 + x), c->height * (.5 + y),
-                 r * u, wob, ecc);
-    mg_draw_blur(c->work[0], c->height, c->width, .7 * u, .7 * u, c->work[1]);
-    mg_draw_mix(c->rgb[0], c->work[0], value, mg_canvas_cells(c));
+    double u = unit_of(c), middle = c->height * (.5 + y), sd = .7 * u;
+    // mg_draw_blob: up to r (1 + wob (1 + 1/2 + 1/3 + 1/4)) sqrt(ecc); the blur adds 4 sd.
+    int reach = (int)(r * u * (1 + 2.1 * wob) * sqrt(ecc) + 4 * sd) + 3;
+    int top = (int)fmax(floor(middle) - reach, 0);
+    int rows = (int)fmin(ceil(middle) + reach, c->height) - top;
+    float *band = c->work[0] + (int64_t)top * c->width;
+
+    mg_draw_blob(pen, c->work[0], c->height, c->width, c->width * (.5 + x), middle, r * u, wob,
+                 ecc);
+    if (rows <= 0) return;
+    mg_draw_blur(band, rows, c->width, sd, sd, c->work[1]);
+    mg_draw_mix(c->rgb[0] + (int64_t)top * c->width, band, value, (int64_t)rows * c->width);
 }
 
 // Distance from the middle in half axes given as shares, uneven by the noise in work[0].

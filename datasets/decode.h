@@ -1,5 +1,5 @@
-// Image files in and out. PNG (libpng; libdeflate for plain ones), JPEG (libjpeg-turbo), TIFF (libtiff), BMP, each in its own file; volumes
-// (NIfTI-1).
+// Image files in and out: PNG (libpng; libdeflate for plain ones), JPEG (libjpeg-turbo), TIFF (libtiff), BMP,
+// each in its own file; volumes (NIfTI-1).
 #ifndef MG_DATASETS_DECODE_H
 #define MG_DATASETS_DECODE_H
 

@@ -419,12 +419,14 @@ static mg_status read_image(const char *root, const config *cfg, const mg_item *
 
 static mg_status regrid(const config *cfg, bool ct, mg_sample *out)
 {
-    mg_box box = mg_box_whole(out);
     double spacing[3];
 
     MG_TRY(mg_volume_spacing(&cfg->spacing, "amos.spacing", spacing));
-    if (cfg->crop) box = ct ? mg_box_above(out, MG_CT_LOW) : mg_box_of_body(out, NULL);
-    return mg_regrid(out, &box, spacing);
+    return mg_regrid_body(out,
+                          !cfg->crop ? MG_CROP_NONE
+                          : ct       ? MG_CROP_CT
+                                     : MG_CROP_BODY,
+                          NULL, spacing);
 }
 
 static mg_status read(const char *root, const void *cfg, const mg_scan *found, const mg_item *item,

@@ -442,10 +442,8 @@ static mg_status read(const char *root, const void *cfg, const mg_scan *found, c
     *out = (mg_sample){0};
     mg_status st = read_images(root, c, item, background, out);
     if (!st && item->mask) st = read_label(root, c, item, out);
-    if (!st && !(hint && hint->as_found)) {
-        mg_box box = c->crop ? mg_box_of_body(out, background) : mg_box_whole(out);
-        st = mg_regrid(out, &box, as_they_are);
-    }
+    if (!st && !(hint && hint->as_found))
+        st = mg_regrid_body(out, c->crop ? MG_CROP_BODY : MG_CROP_NONE, background, as_they_are);
     if (st) mg_sample_free(out);
     return st;
 }

@@ -192,8 +192,7 @@ static mg_status regrid(const config *cfg, mg_sample *out)
     double spacing[3];
 
     MG_TRY(mg_volume_spacing(&cfg->spacing, "btcv.spacing", spacing));
-    mg_box box = cfg->crop ? mg_box_above(out, MG_CT_LOW) : mg_box_whole(out);
-    return mg_regrid(out, &box, spacing);
+    return mg_regrid_body(out, cfg->crop ? MG_CROP_CT : MG_CROP_NONE, NULL, spacing);
 }
 
 static mg_status read(const char *root, const void *cfg, const mg_scan *found, const mg_item *item,

@@ -62,13 +62,22 @@ mg_status mg_encode_png(const uint8_t *pixels, int height, int width, int channe
 
 // --- volumes (decode_volume.c) ----------------------------------------------------------------------
 
-// A volume on our grid: x to the right, y to the front, z up (nifti.h). Whatever is computed on this
-// grid goes back to the axes and the geometry of its file by mg_nifti_write with `head`.
+enum { MG_VOLUME_FILES = 4 };
+
+// A volume on our grid: x to the right, y to the front, z up (nifti.h). Whatever is computed on the
+// file's cells goes back to the axes and the geometry of the file by mg_nifti_write with `head`.
 typedef struct {
-    mg_nifti_head head;                 // of the file: sizes, affine, spacing, orientation
-    mg_dtype type;                      // MG_U16 for labels
-    int depth, height, width, channels; // of `pixels`
-    void *pixels;                       // [depth, height, width, channels]
+    mg_nifti_head head; // of the (first) file: sizes, affine, spacing, orientation
+    mg_dtype type;      // MG_U16 for labels, otherwise MG_I16 or MG_F32
+    int depth, height, width, channels;
+    void *pixels; // [depth, height, width, channels]
+    // Of images that were brought to another grid and kind of value; see mg_decode_volume.
+    double grid[3]
+               [2]; // cell i of axis a (z, y, x) lies at cell grid[a][0] + grid[a][1] i of the file
+    double spacing[3];                // mm
+    double range[MG_VOLUME_FILES][2]; // values of each channel that become 0 and 255
+    bool ct;
+    char remark[160]; // what is odd about it, "" if nothing
 } mg_volume_file;
 
 void mg_volume_file_free(mg_volume_file *v);
@@ -79,5 +88,19 @@ bool mg_is_volume(const char *path);
 // A mask or label map, of whatever type: whole numbers from 0 to 65535, otherwise MG_ERR_FORMAT names
 // value and voxel. One volume: a series is refused.
 mg_status mg_decode_labels(const char *path, mg_volume_file *out);
+
+// How a volume is prepared, as data sets prepare theirs for training.
+typedef enum { MG_MODALITY_GUESS, MG_MODALITY_CT, MG_MODALITY_OTHER } mg_modality;
+typedef struct {
+    mg_modality modality; // guess: CT if a value lies below -200 (air)
+    double percent[2];    // of the values of anything but CT: what becomes 0 and 255
+    bool crop;            // to the box of the body
+    double spacing[3];    // mm along z, y, x to resample to; 0 keeps an axis
+} mg_volume_recipe;
+
+// One to MG_VOLUME_FILES files of one grid, which become the channels. CT is int16 HU with the usual
+// window as its range. Series of volumes and colours are refused. MG_ERR_FORMAT names the file.
+mg_status mg_decode_volume(const char *const *paths, int count, const mg_volume_recipe *recipe,
+                           mg_volume_file *out);
 
 #endif

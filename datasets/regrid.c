@@ -233,6 +233,15 @@ mg_status mg_regrid(mg_sample *s, const mg_box *box, const double spacing[3])
     return MG_OK;
 }
 
+mg_status mg_regrid_body(mg_sample *s, mg_crop crop, const double *background,
+                         const double spacing[3])
+{
+    mg_box box = crop == MG_CROP_CT     ? mg_box_above(s, MG_CT_LOW)
+                 : crop == MG_CROP_BODY ? mg_box_of_body(s, background)
+                                        : mg_box_whole(s);
+    return mg_regrid(s, &box, spacing);
+}
+
 // --- specks -----------------------------------------------------------------------------------------
 
 // Cells of a part that are still to be looked at from, then all of them.

@@ -37,25 +37,11 @@ bool mg_volume_in(const char *path, const char *folder)
     return end - n == path || end[-(ptrdiff_t)n - 1] == '/';
 }
 
-mg_status mg_volume_numbers(const mg_list *list, const char *key, int count, double *out)
-{
-    if (list->count == 0) return MG_OK;
-    MG_CHECK(list->count == count, MG_ERR_CONFIG, "%s has %d numbers, expected %d", key,
-             list->count, count);
-    for (int i = 0; i < count; i++) {
-        char *end;
-        out[i] = strtod(list->item[i], &end);
-        MG_CHECK(end != list->item[i] && !*end && isfinite(out[i]), MG_ERR_CONFIG,
-                 "%s: '%s' is not a number", key, list->item[i]);
-    }
-    return MG_OK;
-}
-
 mg_status mg_volume_spacing(const mg_list *list, const char *key, double spacing[3])
 {
     double xyz[3] = {0};
 
-    MG_TRY(mg_volume_numbers(list, key, 3, xyz));
+    MG_TRY(mg_list_numbers(list, key, 3, xyz));
     for (int i = 0; i < 3; i++) {
         MG_CHECK(xyz[i] == 0 || (xyz[i] >= .05 && xyz[i] <= 100), MG_ERR_CONFIG,
                  "%s: %g mm, expected 0.05 to 100, or 0 to keep an axis", key, xyz[i]);
@@ -67,7 +53,7 @@ mg_status mg_volume_spacing(const mg_list *list, const char *key, double spacing
 mg_status mg_volume_percents(const mg_list *list, const char *key, double percent[2])
 {
     percent[0] = .5, percent[1] = 99.5;
-    MG_TRY(mg_volume_numbers(list, key, 2, percent));
+    MG_TRY(mg_list_numbers(list, key, 2, percent));
     MG_CHECK(percent[0] >= 0 && percent[0] < percent[1] && percent[1] <= 100, MG_ERR_CONFIG,
              "%s are %g and %g, expected two rising numbers of 0 to 100", key, percent[0],
              percent[1]);

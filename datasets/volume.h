@@ -15,8 +15,6 @@ bool mg_volume_is_name(const char *path); // .nii or .nii.gz, in any case
 char *mg_volume_stem(const char *path);   // base without these; mg_free, NULL without memory
 bool mg_volume_in(const char *path, const char *folder); // the file lies in a folder of this name
 
-// `count` numbers of a list setting; an empty list leaves `out` as it is. MG_ERR_CONFIG names the key.
-mg_status mg_volume_numbers(const mg_list *list, const char *key, int count, double *out);
 // "1.5,1.5,2" (x, y, z) as spacing z, y, x; zeros where the list is empty: no resampling.
 mg_status mg_volume_spacing(const mg_list *list, const char *key, double spacing[3]);
 
@@ -78,6 +76,12 @@ mg_box mg_box_of_body(const mg_sample *sample, const double *background);
 // is interpolated linearly, the label taken from the nearest cell; the label before the change is kept in
 // volume.full_label. Hash, matrix and spacing follow. Does nothing if nothing changes.
 mg_status mg_regrid(mg_sample *sample, const mg_box *box, const double spacing[3]);
+
+// Box and resampling in one: nothing is cut off, or what lies around the body, which in CT is above the lower
+// end of the usual window, otherwise not background (as above).
+typedef enum { MG_CROP_NONE, MG_CROP_CT, MG_CROP_BODY } mg_crop;
+mg_status mg_regrid_body(mg_sample *sample, mg_crop crop, const double *background,
+                         const double spacing[3]);
 
 // Take away the connected parts (26 neighbours) of each class below `cells` cells; returns the number
 // of parts taken. Before mg_regrid; sample->label only.

@@ -3,6 +3,7 @@
 
 #include "finetune/cmd.h"
 #include "finetune/seg_task.h"
+#include "finetune/volume_facts.h"
 #include "runtime/log.h"
 #include "runtime/mem.h"
 
@@ -95,6 +96,7 @@ mg_status mg_cmd_finetune(const mg_args *args)
     if (!st && c.texts[0]) st = mg_comm_agree(args->world, mg_finetune_note_texts(&c));
     if (!st) st = make_model(args->world, &c, &model, &base, &init);
     if (!st) st = mg_source_open(args->world, &c.data, &reader);
+    if (!st) st = mg_comm_agree(args->world, mg_volume_facts_note(reader, &c));
     if (!st && c.texts[0])
         st = mg_comm_agree(args->world, mg_text_choice_open(c.texts, reader, &texts));
     if (!st)

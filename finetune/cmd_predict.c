@@ -1,21 +1,20 @@
-// medgraft predict: masks of one picture from clicks, boxes and texts, without any label. The picture is
-// encoded once; clicks of a target are given one after the other, as the model was trained
-// (prompts-and-metrics.md 4.4).
-#include <math.h>
-#include <stdio.h>
+// medgraft predict: masks of one picture or volume from clicks, boxes and texts, without any label. This
+// file has the settings and opens things; predict_picture.c and predict_volume.c do the work.
 #include <string.h>
 
 #include "datasets/decode.h"
 #include "finetune/cmd.h"
-#include "finetune/overlay.h"
+#include "finetune/predict_picture.h"
+#include "finetune/predict_space.h"
 #include "finetune/predict_text.h"
-#include "finetune/seg_session.h"
-#include "runtime/fsys.h"
+#include "finetune/predict_volume.h"
 #include "runtime/log.h"
 #include "runtime/mem.h"
 
 typedef struct {
-    char *model, *clicks, *box, *text, *prompts, *out, *overlay, *probability;
+    char *model, *clicks, *box, *text, *prompts, *coordinates, *out, *overlay, *probability;
+    char *volume, *modality, *crop;
+    mg_list window, spacing, percentiles;
     mg_predict_text_files files;
 } settings;
 
@@ -24,19 +23,26 @@ typedef struct {
 // clang-format off
 static const mg_option options[] = {
     {"predict.model", MG_TEXT, AT(model), "", 0, 0, "checkpoint or run folder of finetune", NULL},
-    {"predict.clicks", MG_TEXT, AT(clicks), "", 0, 0, "clicks of one target, in pixels: 'x,y x,y,0' (0 marks background)", NULL},
-    {"predict.box", MG_TEXT, AT(box), "", 0, 0, "its box: 'x0,y0,x1,y1'", NULL},
+    {"predict.clicks", MG_TEXT, AT(clicks), "", 0, 0, "clicks of one target, counted from 0: 'x,y x,y,0' of a picture, 'x,y,z x,y,z,0' of a volume (a last 0 marks background)", NULL},
+    {"predict.box", MG_TEXT, AT(box), "", 0, 0, "its box: 'x0,y0,x1,y1'; of a volume 'x0,y0,z0,x1,y1,z1', used on each of its slices, and there may be several", NULL},
     {"predict.text", MG_TEXT, AT(text), "", 0, 0, "what it is, in words (of a model that was trained with texts)", NULL},
-    {"predict.prompts", MG_TEXT, AT(prompts), "", 0, 0, "JSON file with the clicks, boxes and texts of several targets", NULL},
+    {"predict.prompts", MG_TEXT, AT(prompts), "", 0, 0, "JSON file with the clicks, boxes and texts of several targets (README.md)", NULL},
+    {"predict.coordinates", MG_CHOICE, AT(coordinates), "voxel", 0, 0, "volumes: voxels along the file's own axes, or RAS mm", "voxel|mm"},
+    {"predict.volume", MG_CHOICE, AT(volume), "stack", 0, 0, "volumes: a prompt reaches the other slices of its stack, or only its own slice", "stack|slice"},
     {"predict.texts", MG_TEXT, AT(files.texts), "", 0, 0, "file of embedded texts (medgraft text) that holds the texts", NULL},
     {"predict.weights", MG_TEXT, AT(files.weights), "", 0, 0, "instead of it: weights of CLIP, for any text", NULL},
     {"predict.config", MG_TEXT, AT(files.config), "", 0, 0, "config.json of these weights, as for medgraft text", NULL},
     {"predict.heads", MG_INT, AT(files.heads), "0", 0, 1024, "heads of the text transformer; 0: from config.json, else 64 wide", NULL},
     {"predict.merges", MG_TEXT, AT(files.merges), "", 0, 0, "merges.txt or bpe_simple_vocab_16e6.txt.gz of CLIP", NULL},
     {"predict.vocab", MG_TEXT, AT(files.vocab), "", 0, 0, "vocab.json, held against the merges", NULL},
-    {"predict.out", MG_TEXT, AT(out), "", 0, 0, "mask to write, a PNG of the picture's size: 0 background, 1 the first target, ...", NULL},
-    {"predict.overlay", MG_TEXT, AT(overlay), "", 0, 0, "also write the picture with masks and clicks drawn (of the first target)", NULL},
-    {"predict.probability", MG_TEXT, AT(probability), "", 0, 0, "also write the first target's probability as a 16-bit PNG (65535 is 1)", NULL},
+    {"predict.out", MG_TEXT, AT(out), "", 0, 0, "mask to write, 0 background, 1 the first target, ...: a PNG of the picture's size (it looks black: see predict.overlay), or a NIfTI file with the volume's geometry; empty: NAME-mask.png or NAME-mask.nii.gz in this folder", NULL},
+    {"predict.overlay", MG_TEXT, AT(overlay), "", 0, 0, "also write a PNG with masks and prompts drawn; of a volume a sheet of slices", NULL},
+    {"predict.probability", MG_TEXT, AT(probability), "", 0, 0, "also write each target's probability: a 16-bit PNG (65535 is 1), or NIfTI of float32; with several targets NAME-1, NAME-2, ...", NULL},
+    {"data.modality", MG_CHOICE, AT(modality), "auto", 0, 0, "volumes: how values become 0 to 255; auto: as the model was trained, or CT if a value lies below -200", "auto|CT|other"},
+    {"data.window", MG_LIST, AT(window), "", 0, 0, "CT: the two values (HU) that become 0 and 255; empty: as the model was trained", NULL},
+    {"data.percentiles", MG_LIST, AT(percentiles), "0.5,99.5", 0, 0, "other volumes: the percentiles of the non-zero values that become 0 and 255", NULL},
+    {"data.spacing", MG_LIST, AT(spacing), "", 0, 0, "volumes: mm along x, y, z to resample to, 0 keeps an axis; empty: as the model was trained. The mask has the file's own grid", NULL},
+    {"data.crop", MG_CHOICE, AT(crop), "auto", 0, 0, "volumes: cut to the box of the body; auto: as the model was trained", "auto|true|false"},
     {0},
 };
 // clang-format on
@@ -48,138 +54,176 @@ int mg_cmd_predict_options(mg_option_group *groups, int room)
     return 1;
 }
 
+// A model and the settings of its training.
 typedef struct {
-    mg_picture picture;
-    uint8_t *map, *first, *mask; // [height, width]: label map, mask of target 1, of the current one
-    float *best, *logits;        // [height, width]: highest logit so far, logits of the current one
-} work;
+    mg_finetune_config trained;
+    mg_seg_model net;
+} model;
 
-static mg_status allocate(work *w)
+// --- what goes in -----------------------------------------------------------------------------------
+
+static mg_status read_prompts(const settings *c, int dims, mg_predict_prompts *out)
 {
-    size_t cells = (size_t)w->picture.height * w->picture.width;
-
-    w->map = mg_calloc(cells, 1);
-    w->first = mg_alloc(cells);
-    w->mask = mg_alloc(cells);
-    w->best = mg_calloc(cells, sizeof *w->best);
-    w->logits = mg_alloc(cells * sizeof *w->logits);
-    MG_CHECK(w->map && w->first && w->mask && w->best && w->logits, MG_ERR_MEMORY,
-             "cannot allocate masks of %d x %d", w->picture.height, w->picture.width);
+    if (c->prompts[0]) {
+        MG_CHECK(!c->clicks[0] && !c->box[0] && !c->text[0], MG_ERR_CONFIG,
+                 "predict.prompts is given together with %s, expected one of them",
+                 c->clicks[0] ? "predict.clicks"
+                 : c->box[0]  ? "predict.box"
+                              : "predict.text");
+        MG_TRY(mg_predict_read(c->prompts, dims, out));
+    } else {
+        MG_TRY(mg_predict_parse(c->clicks, c->box, c->text, dims, out));
+    }
+    out->mm = out->mm || strcmp(c->coordinates, "mm") == 0;
     return MG_OK;
 }
 
-static void release(work *w)
+// Say which prompts the model has never met.
+static void warn_of_prompts(const mg_predict_prompts *p, const mg_finetune_config *trained)
 {
-    mg_picture_free(&w->picture);
-    mg_free(w->map), mg_free(w->first), mg_free(w->mask);
-    mg_free(w->best), mg_free(w->logits);
+    bool clicks = false, boxes = false;
+
+    for (int i = 0; i < p->count; i++) {
+        clicks = clicks || p->target[i].clicks;
+        boxes = boxes || p->target[i].boxes;
+    }
+    if (clicks && trained->click_weight + trained->text_click_weight == 0)
+        mg_warn("the model was trained without clicks: masks from clicks may be poor");
+    if (boxes && trained->box_weight == 0)
+        mg_warn("the model was trained without boxes: masks from boxes may be poor");
 }
 
-// One pass per click, or one for a box or a text alone; the last one counts.
-static mg_status decode(mg_seg_session *s, const mg_predict_target *t, work *w, float *iou)
+// Contrasts that the model takes, in their order, against the files.
+static mg_status check_contrasts(const mg_finetune_config *trained, int files, int input[3])
 {
-    mg_seg_session_reset(s);
-    if (t->has_box) mg_seg_session_box(s, t->box);
-    if (t->unit) mg_seg_session_text(s, t->unit);
-    if (t->clicks == 0) return mg_seg_session_decode(s, w->mask, w->logits, iou);
-    for (int k = 0; k < t->clicks; k++) {
-        mg_seg_session_click(s, t->click[k]);
-        MG_TRY(mg_seg_session_decode(s, w->mask, w->logits, iou));
+    const char *names = trained->contrasts;
+    int wanted = 1;
+
+    for (const char *at = names; *at; at++) wanted += *at == ',';
+    MG_CHECK(files == wanted, MG_ERR_CONFIG,
+             wanted > 1 ? "%d volumes are named; the model was trained on %d contrasts, expected "
+                          "their files in this order: %s"
+                        : "%d volumes are named, expected %d: the model was trained on volumes of "
+                          "one contrast%s",
+             files, wanted, wanted > 1 ? names : "");
+    for (int k = 0; k < 3; k++) input[k] = wanted > 1 ? k : 0;
+    return MG_OK;
+}
+
+static mg_status make_recipe(const settings *c, const mg_finetune_config *trained,
+                             mg_volume_recipe *out)
+{
+    const char *modality = strcmp(c->modality, "auto") ? c->modality : trained->modality;
+    double xyz[3] = {0};
+
+    *out = (mg_volume_recipe){.percent = {0.5, 99.5}};
+    out->modality = strcmp(modality, "CT") == 0 ? MG_MODALITY_CT
+                    : modality[0]               ? MG_MODALITY_OTHER
+                                                : MG_MODALITY_GUESS;
+    out->crop = strcmp(c->crop, "auto") ? strcmp(c->crop, "true") == 0 : trained->crop;
+    MG_TRY(mg_list_numbers(&c->percentiles, "data.percentiles", 2, out->percent));
+    MG_CHECK(out->percent[0] >= 0 && out->percent[0] < out->percent[1] && out->percent[1] <= 100,
+             MG_ERR_CONFIG,
+             "data.percentiles are %g and %g, expected two rising numbers of 0 to 100",
+             out->percent[0], out->percent[1]);
+    MG_TRY(mg_list_numbers(c->spacing.count ? &c->spacing : &trained->spacing, "data.spacing", 3,
+                           xyz));
+    for (int a = 0; a < 3; a++) {
+        MG_CHECK(xyz[a] == 0 || (xyz[a] >= 0.05 && xyz[a] <= 100), MG_ERR_CONFIG,
+                 "data.spacing: %g mm, expected 0.05 to 100, or 0 to keep an axis", xyz[a]);
+        out->spacing[2 - a] = xyz[a];
     }
     return MG_OK;
 }
 
-// Each cell goes to the target with the largest logit above 0; on ties the earlier one keeps it.
-static void merge(work *w, int number)
-{
-    size_t cells = (size_t)w->picture.height * w->picture.width;
-    for (size_t i = 0; i < cells; i++)
-        if (w->logits[i] > w->best[i]) {
-            w->best[i] = w->logits[i];
-            w->map[i] = (uint8_t)number;
-        }
-}
+// --- the two kinds ----------------------------------------------------------------------------------
 
-static mg_status write_probability(const char *path, const work *w)
+static mg_status predict_picture(const mg_args *args, const settings *c, model *m,
+                                 mg_predict_prompts *prompts, const mg_predict_files *files)
 {
-    size_t cells = (size_t)w->picture.height * w->picture.width;
-    uint16_t *values = mg_alloc(cells * sizeof *values);
+    mg_picture picture = {0};
 
-    MG_CHECK(values, MG_ERR_MEMORY, "cannot allocate a probability map");
-    for (size_t i = 0; i < cells; i++)
-        values[i] = (uint16_t)(65535 / (1 + exp(-(double)w->logits[i])) + 0.5);
-    mg_status st = mg_write_png16(path, values, w->picture.height, w->picture.width);
-    mg_free(values);
+    MG_CHECK(args->argc == 1, MG_ERR_CONFIG, "'%s' is a picture, expected no other beside it",
+             args->argv[0]);
+    mg_status st = mg_decode_file(args->argv[0], 0, &picture);
+    if (!st) {
+        mg_predict_space space = mg_predict_picture_space(picture.height, picture.width);
+        mg_picture_to_8bit(&picture);
+        st = mg_predict_place(prompts, &space);
+    }
+    if (!st) st = mg_seg_model_open(args->world, c->model, &m->trained, &m->net);
+    if (!st) st = mg_predict_embed(prompts, &c->files, &m->trained);
+    if (!st) {
+        warn_of_prompts(prompts, &m->trained);
+        st = mg_predict_picture(&m->net, &picture, prompts, files);
+    }
+    mg_picture_free(&picture);
     return st;
 }
 
-static mg_status write_overlay(const char *path, const work *w, const mg_predict_target *t)
+static void describe(const mg_volume_file *v)
 {
-    const mg_picture *p = &w->picture;
-    mg_overlay o = {.pixels = p->pixels,
-                    .height = p->height,
-                    .width = p->width,
-                    .channels = p->channels,
-                    .pred = w->first,
-                    .grid_height = p->height,
-                    .grid_width = p->width,
-                    .click = t->click,
-                    .clicks = t->clicks};
-    return mg_overlay_write(path, &o, 768);
+    const mg_nifti_head *h = &v->head;
+
+    mg_info("volume %d x %d x %d axes %s spacing_mm %.3g x %.3g x %.3g modality %s", h->size[0],
+            h->size[1], h->size[2], h->orientation, h->spacing[2], h->spacing[1], h->spacing[0],
+            v->ct ? "CT" : "other");
+    if (v->depth != h->depth || v->height != h->height || v->width != h->width)
+        mg_info("the model sees %d x %d x %d (x, y, z of RAS) spacing_mm %.3g x %.3g x %.3g",
+                v->width, v->height, v->depth, v->spacing[2], v->spacing[1], v->spacing[0]);
+    if (v->remark[0]) mg_warn("%s", v->remark);
 }
 
-static mg_status all_targets(const settings *c, mg_seg_session *s,
-                             const mg_predict_prompts *prompts, work *w)
+static mg_status predict_volume(const mg_args *args, const settings *c, model *m,
+                                mg_predict_prompts *prompts, const mg_predict_files *files)
 {
-    size_t cells = (size_t)w->picture.height * w->picture.width;
+    mg_volume_file volume = {0};
+    mg_predict_volume_plan plan = {.by_slice = strcmp(c->volume, "slice") == 0};
+    mg_volume_recipe recipe;
+    mg_predict_space space;
+    double window[2];
 
-    for (int i = 0; i < prompts->count; i++) {
-        const mg_predict_target *t = &prompts->target[i];
-        int64_t inside = 0;
-        float iou = 0;
-        MG_TRY(decode(s, t, w, &iou));
-        merge(w, i + 1);
-        for (size_t k = 0; k < cells; k++) inside += w->mask[k];
-        printf("target %d name '%s' clicks %d box %d text %d pixels %lld predicted_iou %.3f\n",
-               i + 1, t->name, t->clicks, t->has_box, t->text != NULL, (long long)inside, iou);
-        if (i > 0) continue;
-        memcpy(w->first, w->mask, cells);
-        if (c->probability[0]) MG_TRY(write_probability(c->probability, w));
-    }
-    MG_TRY(mg_write_png(c->out, w->map, w->picture.height, w->picture.width, 1));
-    if (c->overlay[0]) MG_TRY(write_overlay(c->overlay, w, &prompts->target[0]));
-    return MG_OK;
-}
-
-static mg_status predict(const mg_args *args, const settings *c, mg_predict_prompts *prompts)
-{
-    mg_finetune_config trained = {0};
-    mg_seg_model model = {0};
-    mg_seg_session *session = NULL;
-    work w = {0};
-    double start = 0;
-
-    mg_status st = mg_decode_file(args->argv[0], 0, &w.picture);
-    if (!st) mg_picture_to_8bit(&w.picture);
-    if (!st) st = mg_predict_check(prompts, w.picture.height, w.picture.width);
-    if (!st) st = mg_seg_model_open(args->world, c->model, &trained, &model);
-    if (!st) st = mg_predict_embed(prompts, &c->files, &trained);
-    if (!st) st = mg_seg_session_create(&model, &session);
-    if (!st) st = allocate(&w);
+    MG_TRY(mg_seg_model_open(args->world, c->model, &m->trained, &m->net));
+    MG_TRY(make_recipe(c, &m->trained, &recipe));
+    MG_TRY(check_contrasts(&m->trained, args->argc, plan.input));
+    MG_TRY(mg_finetune_window(c->window.count ? &c->window : &m->trained.window, window,
+                              &plan.window));
+    plan.slices = (int)m->trained.model.slices;
+    plan.carry = m->trained.carry;
+    MG_TRY(mg_predict_embed(prompts, &c->files, &m->trained));
+    mg_status st = mg_decode_volume((const char *const *)args->argv, args->argc, &recipe, &volume);
     if (!st) {
-        start = mg_now();
-        st = mg_seg_session_picture(session, w.picture.pixels, w.picture.height, w.picture.width,
-                                    w.picture.channels);
+        describe(&volume);
+        warn_of_prompts(prompts, &m->trained);
+        st = mg_predict_volume_space(&volume, prompts->mm, &space);
     }
-    double encoded = mg_now();
-    if (!st) st = all_targets(c, session, prompts, &w);
+    if (!st) st = mg_predict_place(prompts, &space);
+    if (!st) st = mg_predict_volume(&m->net, &volume, &plan, prompts, files);
+    mg_volume_file_free(&volume);
+    return st;
+}
+
+static mg_status predict(const mg_args *args, const settings *c)
+{
+    const char *input = args->argv[0];
+    bool volume = mg_is_volume(input);
+    mg_predict_prompts prompts = {0};
+    model m = {0};
+    char *made = c->out[0] ? NULL : mg_predict_default_mask(input, volume);
+    mg_predict_files files = {c->out[0] ? c->out : made, c->overlay, c->probability};
+
+    MG_CHECK(files.mask, MG_ERR_MEMORY, "cannot allocate a name");
+    mg_status st = mg_predict_check_files(&files, volume);
+    if (!st) st = read_prompts(c, volume ? 3 : 2, &prompts);
     if (!st)
-        mg_info("encode_s %.2f decode_s %.2f peak_mb %.0f", encoded - start, mg_now() - encoded,
-                (double)mg_mem_peak_rss() / 1e6);
-    mg_seg_session_destroy(&session);
-    mg_seg_model_free(&model);
-    mg_finetune_config_free(&trained);
-    release(&w);
+        st = volume ? predict_volume(args, c, &m, &prompts, &files)
+                    : predict_picture(args, c, &m, &prompts, &files);
+    if (!st) mg_info("mask in '%s'", files.mask);
+    if (!st && files.overlay[0]) mg_info("overlay in '%s'", files.overlay);
+    mg_predict_free(&prompts);
+    mg_seg_model_free(&m.net);
+    mg_finetune_config_free(&m.trained);
+    mg_free(made);
     return st;
 }
 
@@ -187,18 +231,13 @@ mg_status mg_cmd_predict(const mg_args *args)
 {
     settings c = {0};
     mg_option_group group = {options, &c};
-    mg_predict_prompts prompts = {0};
 
     mg_status st = mg_args_load(args, &group, 1);
-    if (!st && (args->argc != 1 || !c.model[0] || !c.out[0]))
-        st = MG_FAIL(MG_ERR_CONFIG, "expected: medgraft predict PICTURE --model RUN --clicks 'x,y' "
-                                    "--out MASK.png");
-    if (!st && c.prompts[0])
-        st = mg_predict_read(c.prompts, &prompts);
-    else if (!st)
-        st = mg_predict_parse(c.clicks, c.box, c.text, &prompts);
-    if (!st) st = predict(args, &c, &prompts);
-    mg_predict_free(&prompts);
+    if (!st && (args->argc < 1 || !c.model[0]))
+        st =
+            MG_FAIL(MG_ERR_CONFIG, "expected: medgraft predict PICTURE --model RUN --clicks 'x,y', "
+                                   "or VOLUME.nii.gz and 'x,y,z'");
+    if (!st) st = predict(args, &c);
     mg_config_free(&group, 1);
     return st;
 }

@@ -1,8 +1,6 @@
 // The option table of finetune, and its choices as enums.
 #include "finetune/finetune_config.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "finetune/text_set.h"
@@ -18,6 +16,10 @@ const mg_option mg_finetune_options[] = {
     MG_LOAD_ROWS("model.", mg_finetune_config, load),
     MG_SOURCE_ROWS(mg_finetune_config, data, "train"),
     {"data.window", MG_LIST, AT(window), "", 0, 0, "CT: the two values (HU) that become 0 and 255; empty: those stored with each volume", NULL},
+    {"data.modality", MG_TEXT, AT(modality), "", 0, 0, "CT, or other, where all volumes are the one; taken from data.sets, and so are the next three", NULL},
+    {"data.spacing", MG_LIST, AT(spacing), "", 0, 0, "mm along x, y, z where all volumes have the same, otherwise 0", NULL},
+    {"data.crop", MG_BOOL, AT(crop), "false", 0, 0, "volumes were cut to the box of the body", NULL},
+    {"data.contrasts", MG_TEXT, AT(contrasts), "", 0, 0, "contrasts that the three input channels are made of", NULL},
     MG_TRAIN_ROWS(mg_finetune_config, train, "8", "20", "1e-4", "false", "0.999", "0.01", "0"),
     {"train.out", MG_TEXT, AT(out), "", 0, 0, "run folder", NULL},
     {"train.mode", MG_CHOICE, AT(mode), "msa", 0, 0, "what is trained: adapters and the decoder's second half; encoder and decoder; everything", "msa|medsam|full"},
@@ -85,18 +87,11 @@ bool mg_finetune_single_output(const mg_finetune_config *c)
 
 mg_status mg_finetune_window(const mg_list *list, double out[2], const double **window)
 {
-    char *end[2] = {NULL, NULL};
-
     *window = NULL;
     if (list->count == 0) return MG_OK;
-    for (int i = 0; i < 2 && list->count == 2; i++) out[i] = strtod(list->item[i], &end[i]);
-    MG_CHECK(end[0] && !*end[0] && !*end[1] && isfinite(out[0]) && isfinite(out[1]) &&
-                     out[0]<out[1], MG_ERR_CONFIG,
-                            "data.window is '%s%s%s'%s, expected two rising numbers", list->item[0],
-                            list->count> 1
-                 ? ", "
-                 : "",
-             list->count > 1 ? list->item[1] : "", list->count > 2 ? " and more" : "");
+    MG_TRY(mg_list_numbers(list, "data.window", 2, out));
+    MG_CHECK(out[0] < out[1], MG_ERR_CONFIG, "data.window is %g, %g, expected two rising numbers",
+             out[0], out[1]);
     *window = out;
     return MG_OK;
 }

@@ -36,6 +36,10 @@ typedef struct {
     char *volume; // stack, slice
     bool carry;
     mg_list window; // data.window
+    // data., what the volumes have in common (volume_facts.h)
+    char *modality, *contrasts;
+    mg_list spacing;
+    bool crop;
 } mg_finetune_config;
 
 extern const mg_option mg_finetune_options[];

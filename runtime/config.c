@@ -269,6 +269,20 @@ static mg_status assign_plain_text(const mg_option *o, void *base, const char *t
     return st;
 }
 
+mg_status mg_list_numbers(const mg_list *list, const char *key, int count, double *out)
+{
+    if (list->count == 0) return MG_OK;
+    MG_CHECK(list->count == count, MG_ERR_CONFIG, "%s has %d numbers, expected %d", key,
+             list->count, count);
+    for (int i = 0; i < count; i++) {
+        char *end;
+        out[i] = strtod(list->item[i], &end);
+        MG_CHECK(end != list->item[i] && !*end && isfinite(out[i]), MG_ERR_CONFIG,
+                 "%s: '%s' is not a number", key, list->item[i]);
+    }
+    return MG_OK;
+}
+
 // ---- loading
 
 static mg_status set_defaults(const config_tables *t)

@@ -27,6 +27,9 @@ typedef struct {
     char **item;
 } mg_list;
 
+// `count` finite numbers of a list setting; an empty list leaves `out` as it is. MG_ERR_CONFIG names the key.
+mg_status mg_list_numbers(const mg_list *list, const char *key, int count, double *out);
+
 // One setting. `at` is an offset into the structure given with the table (see mg_option_group).
 // `def` is the default as it would be written with --set ("" for an empty list or tree).
 // `min`/`max` bound MG_INT and MG_REAL; both 0 means no bounds.

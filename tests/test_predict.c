@@ -1,6 +1,7 @@
 // Prompts of people: command-line texts and JSON files, and what is wrong with them.
 #include "tests/check.h"
 
+#include "finetune/predict_space.h"
 #include "finetune/predict_text.h"
 #include "finetune/text_encoder.h"
 #include "runtime/fsys.h"
@@ -9,25 +10,80 @@
 static void clicks_and_a_box(void **state)
 {
     mg_predict_prompts p;
+    mg_predict_space space = mg_predict_picture_space(50, 40);
     (void)state;
-    OK(mg_predict_parse("10,20 30,40,0;5,6,1", "1,2,3.5,4", "", &p));
-    CHECK(p.count == 1 && p.target[0].clicks == 3 && p.target[0].has_box);
+    OK(mg_predict_parse("10,20 30,40,0;5,6,1", "1,2,3.5,4", "", 2, &p));
+    CHECK(p.count == 1 && p.target[0].clicks == 3 && p.target[0].boxes == 1);
+    OK(mg_predict_place(&p, &space));
     CHECK(p.target[0].click[0].x == 10 && p.target[0].click[0].y == 20);
     CHECK(p.target[0].click[0].label == 1 && p.target[0].click[1].label == 0);
-    CHECK(p.target[0].click[2].x == 5 && p.target[0].box[2] == 3.5);
-    OK(mg_predict_check(&p, 50, 40));
-    FAILS(mg_predict_check(&p, 40, 40), MG_ERR_CONFIG, "outside the picture");
+    CHECK(p.target[0].click[2].x == 5 && p.target[0].click[2].z == 0);
+    CHECK(p.target[0].box[0].box[0] == 1 && p.target[0].box[0].box[2] == 3.5);
+    space = mg_predict_picture_space(40, 40);
+    FAILS(mg_predict_place(&p, &space), MG_ERR_CONFIG,
+          "(30, 40) of target 'target' lies outside the "
+          "picture, which is 40 wide and 40 high");
     mg_predict_free(&p);
-    FAILS(mg_predict_parse("10;20", "", "", &p), MG_ERR_CONFIG, "expected 'x,y'");
-    FAILS(mg_predict_parse("1,2,3", "", "", &p), MG_ERR_CONFIG, "label 3");
-    FAILS(mg_predict_parse("", "1,2,3", "", &p), MG_ERR_CONFIG, "x0,y0,x1,y1");
-    OK(mg_predict_parse("", "", "", &p));
-    FAILS(mg_predict_check(&p, 40, 40), MG_ERR_CONFIG, "neither a click nor a box");
+    FAILS(mg_predict_parse("10;20", "", "", 2, &p), MG_ERR_CONFIG, "expected x,y");
+    FAILS(mg_predict_parse("10,20x", "", "", 2, &p), MG_ERR_CONFIG, "expected x,y");
+    FAILS(mg_predict_parse("1,2,3", "", "", 2, &p), MG_ERR_CONFIG, "label 3");
+    FAILS(mg_predict_parse("", "1,2,3", "", 2, &p), MG_ERR_CONFIG, "x0,y0,x1,y1");
+    FAILS(mg_predict_parse("", "10,2,3,9", "", 2, &p), MG_ERR_CONFIG, "x runs from 10 to 3");
+    OK(mg_predict_parse("", "", "", 2, &p));
+    FAILS(mg_predict_place(&p, &space), MG_ERR_CONFIG, "neither a click nor a box");
+    mg_predict_free(&p);
+    OK(mg_predict_parse("1,2,0", "", "", 2, &p));
+    FAILS(mg_predict_place(&p, &space), MG_ERR_CONFIG, "only clicks with label 0");
+    mg_predict_free(&p);
+}
+
+// Coordinates of a volume whose axes point left, front and down, cut and resampled on z.
+static void places_in_a_volume(void **state)
+{
+    const int size[3] = {10, 20, 30};
+    const double affine[12] = {-2, 0, 0, 5, 0, 3, 0, -7, 0, 0, -4, 90};
+    mg_volume_file v = {.depth = 10, .height = 18, .width = 10, .grid = {{6, 2}, {1, 1}, {0, 1}}};
+    mg_predict_space space;
+    mg_predict_prompts p;
+    (void)state;
+    mg_nifti_make_head(size, affine, &v.head);
+    OK(mg_predict_volume_space(&v, false, &space));
+    OK(mg_predict_parse("0,1,21 9,19,0", "1,2,5,3,4,9", "", 3, &p));
+    OK(mg_predict_place(&p, &space));
+    // x 0 is our 9; y 1 is row 0 behind the cut; z 21 is our 8, slice (8 - 6) / 2.
+    const mg_predict_target *t = &p.target[0];
+    CHECK(t->click[0].x == 9 && t->click[0].y == 0 && t->click[0].z == 1);
+    // y 19 was cut off: row 17; z 0 is our 29, beyond the last slice.
+    CHECK(t->click[1].x == 0 && t->click[1].y == 17 && t->click[1].z == 9);
+    // x 1 to 3 is our 8 to 6, z 5 to 9 our 24 to 20: slices 7 to 9.
+    CHECK(t->box[0].box[0] == 6 && t->box[0].box[2] == 8 && t->box[0].box[1] == 1);
+    CHECK(t->box[0].first == 7 && t->box[0].last == 9);
+    mg_predict_free(&p);
+    OK(mg_predict_volume_space(&v, true, &space));
+    OK(mg_predict_parse("5,-4,6 -12.9,-4,6", "", "", 3, &p));
+    OK(mg_predict_place(&p, &space));
+    CHECK(p.target[0].click[0].x == 9 && p.target[0].click[0].y == 0 &&
+          p.target[0].click[0].z == 1);
+    CHECK(p.target[0].click[1].x == 0);
+    mg_predict_free(&p);
+    OK(mg_predict_parse("6.1,-4,6", "", "", 3, &p));
+    FAILS(mg_predict_place(&p, &space), MG_ERR_CONFIG, "mm (RAS)");
     mg_predict_free(&p);
 }
 
 static void targets_from_a_file(void **state)
 {
+    static const struct {
+        const char *text, *message;
+    } bad[] = {{"{\"targets\": [{\"clicks\": [[1]]}]}", "p.json': click 1 of 'target 1'"},
+               {"{\"targets\": [{\"name\": \"cup\", \"clicks\": [[1, \"a\"]]}]}", "of 'cup'"},
+               {"{\"targets\": [{\"name\": \"cup\", \"box\": [1, 2, 3]}]}", "the box of 'cup'"},
+               {"{\"targets\": [{\"click\": [[1, 2]]}]}", "target 1 has an unknown key \"click\""},
+               {"{\"target\": [{}]}", "the nearest is \"targets\""},
+               {"{\"targets\": [3]}", "target 1 is not an object"},
+               {"{\"targets\": []}", "expected 1 to 255"},
+               {"{\"targets\": [{}], \"coordinates\": \"cm\"}", "expected \"voxel\" or \"mm\""},
+               {"[[1, 2]]", "is not an object"}};
     char folder[64], *path;
     mg_predict_prompts p;
     (void)state;
@@ -36,18 +92,24 @@ static void targets_from_a_file(void **state)
     const char *good = "{\"targets\": [{\"name\": \"liver\", \"clicks\": [[1, 2], [3, 4, 0]]},"
                        "{\"box\": [0, 0, 5, 6], \"text\": \"the cup\"}]}";
     OK(mg_write_file(path, good, strlen(good)));
-    OK(mg_predict_read(path, &p));
+    OK(mg_predict_read(path, 2, &p));
     CHECK(p.count == 2 && strcmp(p.target[0].name, "liver") == 0 && p.target[0].clicks == 2);
-    CHECK(p.target[0].click[1].label == 0 && p.target[1].has_box && p.target[1].clicks == 0);
-    CHECK(strcmp(p.target[1].name, "target 2") == 0);
+    CHECK(p.target[0].given_click[1].label == 0 && p.target[1].boxes && p.target[1].clicks == 0);
+    CHECK(strcmp(p.target[1].name, "target 2") == 0 && !p.mm);
     CHECK(!p.target[0].text && strcmp(p.target[1].text, "the cup") == 0);
     mg_predict_free(&p);
-    const char *bad = "{\"targets\": [{\"clicks\": [[1]]}]}";
-    OK(mg_write_file(path, bad, strlen(bad)));
-    FAILS(mg_predict_read(path, &p), MG_ERR_FORMAT, "click 1 of 'target 1'");
-    const char *none = "{\"targets\": []}";
-    OK(mg_write_file(path, none, strlen(none)));
-    FAILS(mg_predict_read(path, &p), MG_ERR_FORMAT, "expected 1 to 255");
+    FAILS(mg_predict_read(path, 3, &p), MG_ERR_FORMAT, "click 1 of 'liver' is not x,y,z");
+    const char *volume = "{\"coordinates\": \"mm\", \"targets\": [{\"clicks\": [[1, 2, 3.5, 0]],"
+                         "\"box\": [[0, 0, 1, 5, 6, 1], [1, 1, 2, 5, 6, 4]]}]}";
+    OK(mg_write_file(path, volume, strlen(volume)));
+    OK(mg_predict_read(path, 3, &p));
+    CHECK(p.mm && p.target[0].boxes == 2 && p.target[0].given_click[0].at[2] == 3.5);
+    CHECK(p.target[0].given_box[1].corner[1][2] == 4 && p.target[0].given_click[0].label == 0);
+    mg_predict_free(&p);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        OK(mg_write_file(path, bad[i].text, strlen(bad[i].text)));
+        FAILS(mg_predict_read(path, 2, &p), MG_ERR_FORMAT, bad[i].message);
+    }
     mg_free(path);
     OK(mg_remove_tree(folder));
 }
@@ -70,8 +132,9 @@ static void texts_from_a_set(void **state)
     OK(mg_text_set_write(&set, path));
     mg_finetune_config trained = {.text_width = set.width, .text_encoder = set.hash};
     mg_predict_text_files files = {path, "", "", "", "", 0};
-    OK(mg_predict_parse("", "", "segment the OPTIC cup.", &p));
-    OK(mg_predict_check(&p, 10, 10));
+    OK(mg_predict_parse("", "", "segment the OPTIC cup.", 2, &p));
+    mg_predict_space space = mg_predict_picture_space(10, 10);
+    OK(mg_predict_place(&p, &space));
     OK(mg_predict_embed(&p, &files, &trained));
     int i = 0;
     while (strcmp(set.corpus.text[i].text, "Segment the optic cup.")) i++;
@@ -79,7 +142,7 @@ static void texts_from_a_set(void **state)
                         (size_t)set.width * sizeof(float));
     mg_predict_free(&p);
 
-    OK(mg_predict_parse("", "", "Segment the optic cap.", &p));
+    OK(mg_predict_parse("", "", "Segment the optic cap.", 2, &p));
     FAILS(mg_predict_embed(&p, &files, &trained), MG_ERR_CONFIG, "'Segment the optic cup.'");
     trained.text_encoder = "0123456789abcdef";
     FAILS(mg_predict_embed(&p, &files, &trained), MG_ERR_CONFIG, "0123456789abcdef");
@@ -98,8 +161,8 @@ static void texts_from_a_set(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(clicks_and_a_box),
-                                       cmocka_unit_test(targets_from_a_file),
-                                       cmocka_unit_test(texts_from_a_set)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(clicks_and_a_box), cmocka_unit_test(places_in_a_volume),
+        cmocka_unit_test(targets_from_a_file), cmocka_unit_test(texts_from_a_set)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include "finetune/seg_target.h"
 #include "finetune/volume_blend.h"
 #include "finetune/volume_grid.h"
+#include "finetune/volume_session.h"
 #include "nn/loss.h"
 #include "runtime/comm.h"
 #include "runtime/fsys.h"
@@ -521,6 +522,46 @@ static void masks_go_to_the_original_grid(void **state)
     mg_grid_free(&grid);
 }
 
+static mg_status no_slices(void *ctx, int first, int slices, uint8_t *out)
+{
+    (void)first;
+    *(int *)ctx += 1;
+    memset(out, 40, (size_t)slices * 20 * 24 * 3);
+    return MG_OK;
+}
+
+// Without keeping, memory does not depend on the number of stacks; with it each is encoded once.
+static void a_session_holds_one_stack(void **state)
+{
+    mg_finetune_config config;
+    mg_seg_model model;
+    mg_volume_session *session;
+    size_t bytes[2];
+    int reads = 0;
+
+    (void)state;
+    open_config(&config, NULL, 0);
+    OK(mg_seg_model_build(&config, &model));
+    OK(mg_volume_session_create(&model, 4, true, 2, &session));
+    for (int k = 0; k < 2; k++) {
+        mg_slices from = {k ? 400 : 40, 20, 24, no_slices, &reads};
+        size_t before = mg_mem_live_bytes();
+        OK(mg_volume_session_open(session, &from, false));
+        bytes[k] = mg_mem_live_bytes() - before;
+        for (int i = 0; i < 3; i++) OK(mg_volume_session_stack(session, i));
+        CHECK(mg_mem_live_bytes() - before == bytes[k]);
+        mg_volume_session_close(session);
+    }
+    CHECK(bytes[0] == bytes[1] && reads == 6);
+    mg_slices from = {40, 20, 24, no_slices, &reads};
+    OK(mg_volume_session_open(session, &from, true));
+    for (int i = 0; i < 6; i++) OK(mg_volume_session_stack(session, i % 3));
+    CHECK(reads == 9 && session->first == 4);
+    mg_volume_session_destroy(&session);
+    mg_seg_model_free(&model);
+    mg_finetune_config_free(&config);
+}
+
 static void windows_are_two_rising_numbers(void **state)
 {
     static const struct {
@@ -559,6 +600,7 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(stacks_come_from_volumes),
                                        cmocka_unit_test(stacks_are_blended),
                                        cmocka_unit_test(masks_go_to_the_original_grid),
+                                       cmocka_unit_test(a_session_holds_one_stack),
                                        cmocka_unit_test(windows_are_two_rising_numbers)};
 
     (void)argc, (void)argv;

@@ -43,7 +43,7 @@ static mg_adapter add_adapter(mg_params *p, const char *prefix, const char *name
 {
     char full[256];
     snprintf(full, sizeof full, "%s.%s", prefix, name);
-    return mg_adapter_add(p, full, c->D, c->adapter, false);
+    return mg_adapter_add(p, full, c->D, c->adapter, c->adapter_form, false);
 }
 
 mg_block mg_block_add(mg_params *p, const char *prefix, const mg_block_config *c, bool windowed)
@@ -167,12 +167,13 @@ typedef struct {
     float *thin[2];              // [R, D]
     float *wide[2];              // [R, wide_cols]
     float *table[2], *dtable[2]; // resized position tables and their gradients
+    float *pad, *dpad;           // [3 D] qkv of the padding where windows are cut before norm1
     float *resize, *norm, *attn;
 } workspace;
 
 static size_t wide_cols(const mg_block_config *c)
 {
-    size_t cols = 3 * (size_t)c->D, adapter = (size_t)c->D + c->adapter;
+    size_t cols = 3 * (size_t)c->D, adapter = mg_adapter_scratch(c->D, c->adapter, 1);
 
     if ((size_t)c->hidden > cols) cols = c->hidden;
     return adapter > cols ? adapter : cols;
@@ -212,6 +213,8 @@ static void workspace_layout(mg_layout *at, workspace *w, const mg_block_config 
     for (int i = 0; i < 2; i++) w->wide[i] = mg_place(at, rows * wide_cols(c));
     for (int i = 0; i < 2; i++) w->table[i] = mg_place(at, table);
     for (int i = 0; i < 2; i++) w->dtable[i] = mg_place(at, table);
+    w->pad = mg_place(at, c->early_windows ? 3 * (size_t)c->D : 0);
+    w->dpad = mg_place(at, c->early_windows ? 3 * (size_t)c->D : 0);
     w->resize = mg_place(
         at, c->rel_h ? mg_resize_scratch(2 * rel - 1, 1, c->D / c->heads, 2 * side - 1, 1) : 0);
     w->norm = mg_place(at, mg_layernorm_scratch(c->D));
@@ -269,6 +272,45 @@ static void table_backward(int i, int side, float *grads, const mg_params *p, co
         mg_resize_backward(dtable, room, rows, 1, d, wanted, 1, MG_RESIZE_LINEAR, scratch);
 }
 
+// --- padding of windows ---------------------------------------------------------------------------
+
+static bool has_early_windows(const mg_block *b, const mg_block_config *c)
+{
+    return b->windowed && c->early_windows;
+}
+
+// q, k and v [3 D] of a padding token: norm1 of a zero token is its bias; later padding is zero itself.
+static const float *padding_of(const mg_block *b, const mg_params *p, const mg_block_config *c,
+                               const workspace *w)
+{
+    if (!has_early_windows(b, c)) return mg_weight(p, b->qkv_b);
+    mg_linear_forward(w->pad, mg_weight(p, b->norm1_b), mg_weight(p, b->qkv_w),
+                      mg_weight(p, b->qkv_b), 1, c->D, 3 * c->D);
+    return w->pad;
+}
+
+// Where the attention's gradient of q, k and v of the padding goes (added to); NULL: not wanted.
+static float *padding_grad(float *grads, const mg_block *b, const mg_params *p,
+                           const mg_block_config *c, const workspace *w)
+{
+    if (!b->windowed) return NULL;
+    if (!has_early_windows(b, c)) return mg_grad(p, grads, b->qkv_b);
+    if (!mg_grad(p, grads, b->qkv_b) && !mg_grad(p, grads, b->qkv_w) &&
+        !mg_grad(p, grads, b->norm1_b))
+        return NULL;
+    memset(w->dpad, 0, 3 * (size_t)c->D * sizeof *w->dpad);
+    return w->dpad;
+}
+
+static void padding_backward(float *grads, const float *dpad, const mg_block *b, const mg_params *p,
+                             const mg_block_config *c)
+{
+    if (!dpad || !has_early_windows(b, c)) return;
+    mg_linear_backward(mg_grad(p, grads, b->norm1_b), mg_grad(p, grads, b->qkv_w),
+                       mg_grad(p, grads, b->qkv_b), dpad, mg_weight(p, b->norm1_b),
+                       mg_weight(p, b->qkv_w), 1, c->D, 3 * c->D, true);
+}
+
 static mg_attn attn_of(const mg_block *b, const mg_params *p, const mg_block_pass *s,
                        const workspace *w)
 {
@@ -281,9 +323,10 @@ static mg_attn attn_of(const mg_block *b, const mg_params *p, const mg_block_pas
     }
     mg_attn a = attn_space(c, b->windowed, s->B, s->N, h, v);
     if (b->windowed) {
+        const float *pad = padding_of(b, p, c, w);
         a.qrow = a.krow = s->windows;
-        a.k_pad = mg_weight(p, b->qkv_b) + c->D;
-        a.v_pad = mg_weight(p, b->qkv_b) + 2 * c->D;
+        a.k_pad = pad + c->D;
+        a.v_pad = pad + 2 * c->D;
     } else if (h) {
         a.coord = s->coord;
     }
@@ -310,13 +353,13 @@ static void attention_forward(mg_block_acts *a, const mg_block *b, const mg_para
     mg_linear_forward(proj, a->attn, proj_w, proj_b, rows, D, D);
     mg_add(a->x1, a->x, proj, (size_t)rows * D);
     if (!c->adapter) return;
-    mg_adapter_forward(a->x1, a->space_h, proj, NULL, &b->space, p, rows, 1, NULL);
+    mg_adapter_forward(a->x1, a->space_h, proj, NULL, &b->space, p, rows, 1, w->wide[1]);
     if (!c->depth) return;
     at = attn_depth(c, s->B, s->N, s->slices);
     at.qrow = at.krow = s->stacks;
     mg_attn_forward(a->attn_d, a->lse_d, a->qkv, a->qkv + D, a->qkv + 2 * D, &at, w->attn);
     mg_linear_forward(a->proj_d, a->attn_d, proj_w, proj_b, rows, D, D);
-    mg_adapter_forward(a->x1, a->depth_h, a->proj_d, NULL, &b->depth, p, rows, 1, NULL);
+    mg_adapter_forward(a->x1, a->depth_h, a->proj_d, NULL, &b->depth, p, rows, 1, w->wide[1]);
 }
 
 void mg_block_forward(float *out, mg_block_acts *a, const mg_block *b, const mg_params *p,
@@ -368,19 +411,17 @@ static void mlp_backward(float *dx, float *grads, const mg_block_acts *a, const 
                           w->norm);
 }
 
-// From the gradient of one branch's projection (dproj) to that of qkv (dqkv).
+// From the gradient of one branch's projection (dproj) to that of qkv (dqkv), and of the padding's q, k
+// and v (dpad [3 D], added to; NULL: none, or not wanted).
 static void branch_backward(float *dqkv, const float *dproj, float *dattn, float *grads,
-                            float *const dtable[2], const float *attn, const float *lse,
-                            const float *qkv, const mg_attn *at, const mg_block *b,
-                            const mg_params *p, int rows, int D, float *scratch)
+                            float *const dtable[2], float *dpad, const float *attn,
+                            const float *lse, const float *qkv, const mg_attn *at,
+                            const mg_block *b, const mg_params *p, int rows, int D, float *scratch)
 {
-    float *dbias = mg_grad(p, grads, b->qkv_b);
-    bool pad = at->k_pad && dbias;
-
     mg_linear_backward(dattn, mg_grad(p, grads, b->proj_w), mg_grad(p, grads, b->proj_b), dproj,
                        attn, mg_weight(p, b->proj_w), rows, D, D, false);
-    mg_attn_backward(dqkv, dqkv + D, dqkv + 2 * D, pad ? dbias + D : NULL,
-                     pad ? dbias + 2 * D : NULL, dtable[0], dtable[1], dattn, attn, lse, qkv,
+    mg_attn_backward(dqkv, dqkv + D, dqkv + 2 * D, dpad ? dpad + D : NULL,
+                     dpad ? dpad + 2 * D : NULL, dtable[0], dtable[1], dattn, attn, lse, qkv,
                      qkv + D, qkv + 2 * D, at, scratch);
 }
 
@@ -398,8 +439,8 @@ static void depth_backward(float *dqkv, const float *dx, float *grads, const mg_
     memset(dproj, 0, (size_t)rows * D * sizeof *dproj);
     mg_adapter_backward(dproj, NULL, grads, dx, a->depth_h, a->proj_d, NULL, &b->depth, p, rows, 1,
                         w->wide[1]);
-    branch_backward(part, dproj, w->thin[1], grads, no_table, a->attn_d, a->lse_d, a->qkv, &at, b,
-                    p, rows, D, w->attn);
+    branch_backward(part, dproj, w->thin[1], grads, no_table, NULL, a->attn_d, a->lse_d, a->qkv,
+                    &at, b, p, rows, D, w->attn);
     mg_add(dqkv, dqkv, part, (size_t)rows * 3 * D);
 }
 
@@ -423,8 +464,10 @@ static void attention_backward(float *dx, float *grads, const mg_block_acts *a, 
         dtable[0] = table_grad(b->rel_h, side_h, grads, p, w->dtable[0]);
         dtable[1] = table_grad(b->rel_w, side_w, grads, p, w->dtable[1]);
     }
-    branch_backward(dqkv, dproj, w->thin[1], grads, dtable, a->attn, a->lse, a->qkv, &at, b, p,
-                    rows, D, w->attn);
+    float *dpad = padding_grad(grads, b, p, c, w);
+    branch_backward(dqkv, dproj, w->thin[1], grads, dtable, dpad, a->attn, a->lse, a->qkv, &at, b,
+                    p, rows, D, w->attn);
+    padding_backward(grads, dpad, b, p, c);
     if (b->rel_h >= 0) {
         table_backward(b->rel_h, side_h, grads, p, w->dtable[0], w->resize);
         table_backward(b->rel_w, side_w, grads, p, w->dtable[1], w->resize);

@@ -4,7 +4,8 @@
 //   x1 = x + a  (+ U_space(a))  (+ U_depth(a_d))       a_d: the same attention over a stack's slices
 //   y = LN2(x1);  out = x1 + fc2(GELU(fc1(y)))  (+ s U_mlp(y))
 // D is the width. Token maps are [R, D] with R = B N rows. Projections are made for real tokens only:
-// the padding of windows enters the attention as keys and values equal to the bias of qkv.
+// the padding of windows enters the attention as keys and values that are the same for all of it: the
+// bias of qkv, or qkv of norm1's bias where windows are cut before norm1 (model.md 4.4, 11).
 // Normalised inputs and GELU results are computed again in the backward pass, not stored.
 #ifndef MG_MODELS_BLOCK_H
 #define MG_MODELS_BLOCK_H
@@ -24,9 +25,11 @@ typedef struct {
     int gh, gw;           // token grid; needed for windows and relative positions only
     int window;           // side of the windows of windowed blocks
     int rel_h, rel_w;     // grid for which global position tables are stored; 0: none in any block
+    bool early_windows;   // windows are cut before norm1: their padding is its bias, not zero
     int adapter;          // hidden width of the adapters; 0: none
-    bool depth;           // with the depth branch and its adapter
-    float adapter_scale;  // s
+    mg_adapter_form adapter_form;
+    bool depth;          // with the depth branch and its adapter
+    float adapter_scale; // s
 } mg_block_config;
 
 // Indices into the table of parameters.

@@ -148,16 +148,18 @@ static void add_prompt_encoder(mg_sam *s, mg_params *p)
     s->no_mask = add_embedding(p, "prompt_encoder.no_mask_embed.weight", 1, E);
 }
 
-static void add_layer_adapters(mg_two_way *l, mg_params *p, const char *prefix, int E, int hidden)
+static void add_layer_adapters(mg_two_way *l, mg_params *p, const char *prefix,
+                               const mg_sam_config *c)
 {
+    int E = c->prompt_dim, hidden = (int)(c->ratio * E);
     char name[PART];
 
     snprintf(name, sizeof name, "%s.Prompt_Adapter", prefix);
-    l->prompt_adapter = mg_adapter_add(p, name, E, hidden, true);
+    l->prompt_adapter = mg_adapter_add(p, name, E, hidden, c->adapter_form, true);
     snprintf(name, sizeof name, "%s.MLP_Adapter", prefix);
-    l->mlp_adapter = mg_adapter_add(p, name, E, hidden, false);
+    l->mlp_adapter = mg_adapter_add(p, name, E, hidden, c->adapter_form, false);
     snprintf(name, sizeof name, "%s.Image_Adapter", prefix);
-    l->image_adapter = mg_adapter_add(p, name, E, hidden, false);
+    l->image_adapter = mg_adapter_add(p, name, E, hidden, c->adapter_form, false);
 }
 
 static void add_layer(mg_two_way *l, mg_params *p, const mg_sam_config *c, int i)
@@ -177,7 +179,7 @@ static void add_layer(mg_two_way *l, mg_params *p, const mg_sam_config *c, int i
     l->norm3 = add_norm(p, IN_LAYER("norm3"), E);
     l->norm4 = add_norm(p, IN_LAYER("norm4"), E);
     l->image_to_token = add_attention(p, IN_LAYER("cross_attn_image_to_token"), E, inner, c->heads);
-    if (l->adapters) add_layer_adapters(l, p, prefix, E, (int)(c->ratio * E));
+    if (l->adapters) add_layer_adapters(l, p, prefix, c);
 #undef IN_LAYER
 }
 

@@ -29,6 +29,7 @@ typedef struct {
     int height, width;         // padded model input in pixels
     bool adapters;             // in layer 0
     double ratio, scale;       // bottleneck width / E, factor s of the MLP adapter (0.25, 0.5)
+    mg_adapter_form adapter_form;
 } mg_sam_config;
 
 // The published sizes for a square input of `side` pixels and patches of `patch`.

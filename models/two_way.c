@@ -54,9 +54,9 @@ static size_t part_scratch(const mg_two_way *l, int B, int Nt, int N, int E)
     n = larger(n, mg_sam_attention_scratch(&l->token_to_image, B, Nt, N));
     n = larger(n, mg_sam_attention_scratch(&l->image_to_token, B, N, Nt));
     if (l->adapters) {
-        n = larger(n, mg_adapter_scratch(&l->prompt_adapter, B * Nt));
-        n = larger(n, mg_adapter_scratch(&l->mlp_adapter, B * Nt));
-        n = larger(n, mg_adapter_scratch(&l->image_adapter, B * N));
+        n = larger(n, mg_adapter_scratch(E, l->prompt_adapter.hidden, B * Nt));
+        n = larger(n, mg_adapter_scratch(E, l->mlp_adapter.hidden, B * Nt));
+        n = larger(n, mg_adapter_scratch(E, l->image_adapter.hidden, B * N));
     }
     return n;
 }

@@ -135,7 +135,9 @@ void mg_vit_add_layers(mg_vit *v, mg_params *p)
                               .window = c->window,
                               .rel_h = c->rel_h,
                               .rel_w = c->rel_w,
+                              .early_windows = c->early_windows,
                               .adapter = c->adapter,
+                              .adapter_form = c->adapter_form,
                               .depth = c->depth_branch,
                               .adapter_scale = c->adapter_scale};
     char name[256];

@@ -12,15 +12,17 @@ typedef struct {
     int Y, X, C, patch;  // image rows, columns, channels; patch side
     int D, depth, heads; // width, blocks, heads
     int hidden;          // width of the MLPs
-    bool mae;          // pretraining: names fc1, fc2, Xavier values, fixed sin-cos positions, norm
-    bool cls;          // class token (pretraining)
-    int window;        // 0: all blocks are global
-    uint64_t global;   // bit i: block i is global
-    int pos_h, pos_w;  // grid for which pos_embed is stored; 0: that of the image
-    int rel_h, rel_w;  // the same for the position tables of global blocks; 0: no tables
-    int neck;          // channels of the neck; 0: none
-    int adapter;       // hidden width of the adapters; 0: none
-    bool depth_branch; // 3-D adapters
+    bool mae;           // pretraining: names fc1, fc2, Xavier values, fixed sin-cos positions, norm
+    bool cls;           // class token (pretraining)
+    int window;         // 0: all blocks are global
+    bool early_windows; // windows are cut before norm1 (model.md 11)
+    uint64_t global;    // bit i: block i is global
+    int pos_h, pos_w;   // grid for which pos_embed is stored; 0: that of the image
+    int rel_h, rel_w;   // the same for the position tables of global blocks; 0: no tables
+    int neck;           // channels of the neck; 0: none
+    int adapter;        // hidden width of the adapters; 0: none
+    mg_adapter_form adapter_form;
+    bool depth_branch;   // 3-D adapters
     float adapter_scale; // s
 } mg_vit_config;
 

@@ -37,11 +37,12 @@ static bool wanted(const char *name, void *mode)
     return mg_sam_trains(name, mode);
 }
 
-static void open_fixture(fixture *f, bool adapters, mg_train_mode mode)
+static void open_form(fixture *f, bool adapters, mg_adapter_form form, mg_train_mode mode)
 {
     mg_sam_config c = tiny;
     *f = (fixture){0};
     c.adapters = adapters;
+    c.adapter_form = form;
     OK(mg_sam_check(&c));
     f->s = mg_sam_add(&f->p, &c);
     mg_params_train(&f->p, wanted, &mode);
@@ -54,6 +55,11 @@ static void open_fixture(fixture *f, bool adapters, mg_train_mode mode)
     f->grads = mg_calloc(f->p.trainable_size, sizeof(float));
     mg_sam_dense_code(f->code, &f->s, &f->p);
     check_fill(f->embedding, map, 3, 1);
+}
+
+static void open_fixture(fixture *f, bool adapters, mg_train_mode mode)
+{
+    open_form(f, adapters, (mg_adapter_form){0}, mode);
 }
 
 static void close_fixture(fixture *f)
@@ -218,13 +224,12 @@ static double dot(const float *a, const float *b, size_t n)
     return sum;
 }
 
-static void gradients_by_differences(void **state)
+static void check_by_differences(mg_adapter_form form)
 {
     fixture f;
     mg_sam_prompt prompt = everything();
     float v[2048], dextra[2 * 16] = {0};
-    (void)state;
-    open_fixture(&f, true, MG_TRAIN_FULL);
+    open_form(&f, true, form, MG_TRAIN_FULL);
     randomise(&f);
     forward(&f, &prompt, (mg_sam_slots){0, f.s.T});
     backward(&f, &prompt, dextra);
@@ -248,6 +253,13 @@ static void gradients_by_differences(void **state)
     got = slope(&f, &prompt, extra, v, 32, want);
     CHECK(fabs(got - want) <= 0.02 * fabs(want) + 0.05);
     close_fixture(&f);
+}
+
+static void gradients_by_differences(void **state)
+{
+    (void)state;
+    check_by_differences((mg_adapter_form){0});
+    check_by_differences((mg_adapter_form){.gelu = true, .linear_init = true});
 }
 
 static void frozen_parts_change_no_other_gradient(void **state)

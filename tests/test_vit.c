@@ -38,6 +38,19 @@ static mg_vit_config tiny(bool adapters, bool depth)
                            .adapter_scale = 0.5f};
 }
 
+enum { KINDS = 6 };
+
+// Plain, adapters, with depth; then windows cut before norm1: plain, and the released form of adapters.
+static mg_vit_config kind_of(int kind)
+{
+    mg_vit_config c = tiny(kind % 3 > 0, kind % 3 > 1);
+
+    if (kind < 3) return c;
+    c.early_windows = true;
+    c.adapter_form = (mg_adapter_form){.gelu = true, .linear_init = true};
+    return c;
+}
+
 static bool only_adapters(const char *name, void *ctx)
 {
     (void)ctx;
@@ -60,7 +73,8 @@ static void open_net(net *n, mg_vit_config cfg, mg_keep keep, bool noise)
             check_fill(&z, 1, 1000 * (uint64_t)i + k, 0.3);
             w[k] += z;
             // ReLU units far from their kink
-            if (strstr(n->p.list[i].name, "D_fc1.bias")) w[k] += k % 3 ? 4.0f : -4.0f;
+            if (!cfg.adapter_form.gelu && strstr(n->p.list[i].name, "D_fc1.bias"))
+                w[k] += k % 3 ? 4.0f : -4.0f;
         }
     }
     int N = n->v.gh * n->v.gw;
@@ -131,12 +145,84 @@ static void check_directions(net *n)
 static void test_gradients(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < 3; kind++) {
+    for (int kind = 0; kind < KINDS; kind++) {
         net n;
-        open_net(&n, tiny(kind > 0, kind > 1), MG_KEEP_ALL, true);
+        open_net(&n, kind_of(kind), MG_KEEP_ALL, true);
         check_directions(&n);
         close_net(&n);
     }
+}
+
+// Down to the pictures.
+static void test_input_gradient(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < KINDS; kind++) {
+        net n;
+        float step[2 * 12 * 8 * 4], kept[2 * 12 * 8 * 4], d[2 * 12 * 8 * 4];
+        size_t size = sizeof d / sizeof *d;
+        double along = 0, norm = 0, h = 2e-3;
+        open_net(&n, kind_of(kind), MG_KEEP_ALL, true);
+        check_fill(step, size, 9, 1);
+        memcpy(kept, n.images, sizeof kept);
+        loss(&n);
+        mg_vit_backward(d, n.grads, &n.a, &n.v, &n.p, n.dout, n.images, NULL, n.scratch);
+        for (size_t k = 0; k < size; k++) along += (double)d[k] * step[k], norm += d[k] * d[k];
+        for (size_t k = 0; k < size; k++) n.images[k] = kept[k] + (float)h * step[k];
+        double up = loss(&n);
+        for (size_t k = 0; k < size; k++) n.images[k] = kept[k] - (float)h * step[k];
+        double down = loss(&n);
+        CHECK(norm > 0 && fabs((up - down) / (2 * h) - along) <= 0.02 * sqrt(norm) + 0.02);
+        close_net(&n);
+    }
+}
+
+// With norm1's bias at zero it is all the same where windows are cut; otherwise the padding shows.
+static void test_early_windows(void **state)
+{
+    (void)state;
+    for (int biased = 0; biased < 2; biased++) {
+        net n[2];
+        for (int early = 0; early < 2; early++) {
+            mg_vit_config c = tiny(false, false);
+            c.early_windows = early;
+            open_net(&n[early], c, MG_KEEP_ALL, true);
+            for (int i = 0; i < n[early].p.count && !biased; i++)
+                if (strstr(n[early].p.list[i].name, "norm1.bias"))
+                    memset(mg_weight(&n[early].p, i), 0, n[early].p.list[i].size * sizeof(float));
+            loss(&n[early]);
+        }
+        double gap = check_gap(n[0].a.out, n[1].a.out, n[0].out);
+        if (biased)
+            CHECK(gap > 1e-3);
+        else
+            CHECK(gap <= 1e-6);
+        close_net(&n[0]);
+        close_net(&n[1]);
+    }
+}
+
+// Adapters with linear initial values change the encoder from the start.
+static void test_linear_init(void **state)
+{
+    net zero, linear;
+
+    (void)state;
+    open_net(&zero, kind_of(1), MG_KEEP_ALL, false);
+    mg_vit_config c = kind_of(1);
+    c.adapter_form.linear_init = true;
+    open_net(&linear, c, MG_KEEP_ALL, false);
+    CHECK(loss(&zero) != loss(&linear));
+    for (int i = 0; i < linear.p.count; i++) {
+        const mg_param *t = &linear.p.list[i];
+        if (!strstr(t->name, "D_fc2.")) continue;
+        const float *w = mg_weight(&linear.p, i);
+        double most = 0;
+        for (size_t k = 0; k < t->size; k++) most = fmax(most, fabs(w[k]));
+        CHECK(most > 0.3 / sqrt(3) && most <= 1 / sqrt(3)); // uniform in 1/sqrt(3 hidden units)
+    }
+    close_net(&zero);
+    close_net(&linear);
 }
 
 // Fresh adapters end in zeros: the encoder gives the same bits as without them.
@@ -160,11 +246,11 @@ static void test_zero_adapters(void **state)
 static void test_recompute(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < 3; kind++) {
+    for (int kind = 0; kind < KINDS; kind++) {
         net all, inputs, none;
-        open_net(&all, tiny(kind > 0, kind > 1), MG_KEEP_ALL, true);
-        open_net(&inputs, tiny(kind > 0, kind > 1), MG_KEEP_INPUTS, true);
-        open_net(&none, tiny(kind > 0, kind > 1), MG_KEEP_NONE, true);
+        open_net(&all, kind_of(kind), MG_KEEP_ALL, true);
+        open_net(&inputs, kind_of(kind), MG_KEEP_INPUTS, true);
+        open_net(&none, kind_of(kind), MG_KEEP_NONE, true);
         double want = loss(&all);
         CHECK(loss(&inputs) == want);
         CHECK(loss(&none) == want);
@@ -178,13 +264,12 @@ static void test_recompute(void **state)
 }
 
 // Trained alone, the adapters get the gradients they get when all is trained.
-static void test_frozen(void **state)
+static void check_frozen(mg_vit_config c)
 {
     net all, part;
 
-    (void)state;
-    open_net(&all, tiny(true, true), MG_KEEP_ALL, true);
-    open_net(&part, tiny(true, true), MG_KEEP_ALL, true);
+    open_net(&all, c, MG_KEEP_ALL, true);
+    open_net(&part, c, MG_KEEP_ALL, true);
     loss(&all);
     backward(&all);
     mg_params_train(&part.p, only_adapters, NULL);
@@ -197,6 +282,13 @@ static void test_frozen(void **state)
     }
     close_net(&all);
     close_net(&part);
+}
+
+static void test_frozen(void **state)
+{
+    (void)state;
+    check_frozen(kind_of(2));
+    check_frozen(kind_of(5));
 }
 
 typedef struct {
@@ -273,9 +365,11 @@ static void test_counts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gradients), cmocka_unit_test(test_zero_adapters),
-        cmocka_unit_test(test_recompute), cmocka_unit_test(test_frozen),
-        cmocka_unit_test(test_progress),  cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_gradients),      cmocka_unit_test(test_zero_adapters),
+        cmocka_unit_test(test_recompute),      cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_progress),       cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_input_gradient), cmocka_unit_test(test_early_windows),
+        cmocka_unit_test(test_linear_init),
     };
 
     mg_gemm_init();

@@ -102,8 +102,9 @@ mg_status mg_cmd_finetune(const mg_args *args)
     if (!st)
         st = mg_comm_agree(args->world,
                            mg_seg_data_open(reader, &model, &c, c.texts[0] ? &texts : NULL, &data));
+    if (!st) st = mg_comm_agree(args->world, mg_finetune_settle_loss(&c, data.volumes));
     if (!st) {
-        yaml = mg_config_echo(&group, 1); // sizes are resolved by now
+        yaml = mg_config_echo(&group, 1); // sizes and forms are resolved by now
         st = train(args->world, &c, &model, &data, base.file, init.file, yaml);
     }
     free_file(&base), free_file(&init);

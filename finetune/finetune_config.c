@@ -22,9 +22,12 @@ const mg_option mg_finetune_options[] = {
     {"data.contrasts", MG_TEXT, AT(contrasts), "", 0, 0, "contrasts that the three input channels are made of", NULL},
     MG_TRAIN_ROWS(mg_finetune_config, train, "8", "20", "1e-4", "false", "0.999", "0.01", "0"),
     {"train.out", MG_TEXT, AT(out), "", 0, 0, "run folder", NULL},
-    {"train.mode", MG_CHOICE, AT(mode), "msa", 0, 0, "what is trained: adapters and the decoder's second half; encoder and decoder; everything", "msa|medsam|full"},
-    {"train.loss", MG_CHOICE, AT(loss), "sam", 0, 0, "sam: focal + dice + IoU error; dice_bce: squared dice + cross entropy on the single mask", "sam|dice_bce"},
+    {"train.preset", MG_CHOICE, AT(preset), "paper", 0, 0, "defaults of other settings: the form of the paper, or that of the released Medical SAM Adapter; what is set by itself wins", "paper|release"},
+    {"train.mode", MG_CHOICE, AT(mode), "msa", 0, 0, "what is trained: adapters and the decoder (train.decoder); encoder and decoder; everything", "msa|medsam|full"},
+    {"train.decoder", MG_CHOICE, AT(decoder), "half", 0, 0, "of the mask decoder, in train.mode msa: all but its first layer, or the whole", "half|whole"},
+    {"train.loss", MG_CHOICE, AT(loss), "sam", 0, 0, "sam: focal + dice + IoU error; dice_bce: squared dice + cross entropy; bce_pw2: cross entropy with weight 2 on the target; dice_sq: squared dice; release: bce_pw2 for pictures, dice_sq for stacks", "sam|dice_bce|bce_pw2|dice_sq|release"},
     {"train.focal_weight", MG_REAL, AT(focal_weight), "20", 0, 1e6, "weight of the focal part of the sam loss", NULL},
+    {"train.click_weighting", MG_BOOL, AT(click_weighting), "false", 0, 0, "focal part and cross entropy: weigh each cell by its distance to the nearest click of its own sign, from 2 at the click to 0.8 far away (FCA-Net)", NULL},
     {"train.flip", MG_BOOL, AT(flip), "false", 0, 0, "mirror half of the pictures left and right", NULL},
     {"train.recompute", MG_CHOICE, AT(recompute), "none", 0, 0, "block: keep only block inputs of the encoder and compute the rest again (less memory)", "none|block"},
     {"prompts.schedule", MG_CHOICE, AT(schedule), "clicks", 0, 0, "clicks: start clicks and corrections; sam: 8 corrections and two repeats; single: one uniform target cell, one pass", "clicks|sam|single"},
@@ -45,14 +48,52 @@ const mg_option mg_finetune_options[] = {
     {"prompts.instances", MG_BOOL, AT(instances), "false", 0, 0, "a target is one connected component of a class instead of the whole class", NULL},
     {"prompts.volume", MG_CHOICE, AT(volume), "stack", 0, 0, "volumes: clicks for the stack as a whole, or for every slice by itself", "stack|slice"},
     {"prompts.carry", MG_BOOL, AT(carry), "true", 0, 0, "stack prompts: slices without a click are given the mask of their neighbour", NULL},
+    {"model.decoder_adapters", MG_PRESET, 0, "false", 0, 0, NULL, "train.preset=release"},
+    {"model.adapter_activation", MG_PRESET, 0, "gelu", 0, 0, NULL, "train.preset=release"},
+    {"model.adapter_init", MG_PRESET, 0, "linear", 0, 0, NULL, "train.preset=release"},
+    {"model.window_cut", MG_PRESET, 0, "before", 0, 0, NULL, "train.preset=release"},
+    {"model.resize", MG_PRESET, 0, "square", 0, 0, NULL, "train.preset=release"},
+    {"train.decoder", MG_PRESET, 0, "whole", 0, 0, NULL, "train.preset=release"},
+    {"train.loss", MG_PRESET, 0, "release", 0, 0, NULL, "train.preset=release"},
+    {"train.rate", MG_PRESET, 0, "constant", 0, 0, NULL, "train.preset=release"},
+    {"train.warmup", MG_PRESET, 0, "0", 0, 0, NULL, "train.preset=release"},
+    {"optimizer.decay", MG_PRESET, 0, "0", 0, 0, NULL, "train.preset=release"},
+    {"prompts.schedule", MG_PRESET, 0, "single", 0, 0, NULL, "train.preset=release"},
+    {"prompts.output", MG_PRESET, 0, "single", 0, 0, NULL, "train.preset=release"},
     {0},
 };
 // clang-format on
 
+bool mg_finetune_grafts(const mg_finetune_config *c)
+{
+    return strcmp(c->mode, "msa") == 0;
+}
+
 mg_train_mode mg_finetune_mode(const mg_finetune_config *c)
 {
-    if (strcmp(c->mode, "medsam") == 0) return MG_TRAIN_MEDSAM;
-    return strcmp(c->mode, "full") == 0 ? MG_TRAIN_FULL : MG_TRAIN_MSA;
+    if (mg_finetune_grafts(c))
+        return strcmp(c->decoder, "whole") == 0 ? MG_TRAIN_RELEASE : MG_TRAIN_MSA;
+    return strcmp(c->mode, "full") == 0 ? MG_TRAIN_FULL : MG_TRAIN_MEDSAM;
+}
+
+mg_seg_loss mg_finetune_loss(const mg_finetune_config *c)
+{
+    bool both = strcmp(c->loss, "dice_bce") == 0, pw2 = strcmp(c->loss, "bce_pw2") == 0;
+
+    return (mg_seg_loss){.sam = strcmp(c->loss, "sam") == 0,
+                         .dice = both || strcmp(c->loss, "dice_sq") == 0,
+                         .bce_weight = both  ? 1
+                                       : pw2 ? 2
+                                             : 0};
+}
+
+mg_status mg_finetune_settle_loss(mg_finetune_config *c, bool volumes)
+{
+    if (strcmp(c->loss, "release") != 0) return MG_OK;
+    mg_free(c->loss);
+    c->loss = mg_strdup(volumes ? "dice_sq" : "bce_pw2");
+    MG_CHECK(c->loss, MG_ERR_MEMORY, "cannot allocate a setting");
+    return MG_OK;
 }
 
 mg_click_mode mg_finetune_click_mode(const mg_finetune_config *c)

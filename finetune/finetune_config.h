@@ -17,10 +17,13 @@ typedef struct {
     char *init; // model.init
     char *base; // model.base
     mg_load_how load;
-    char *out;  // train.out
-    char *mode; // msa, medsam, full
-    char *loss; // sam, dice_bce
+    char *out;     // train.out
+    char *preset;  // paper, release
+    char *mode;    // msa, medsam, full
+    char *decoder; // half, whole
+    char *loss;    // sam, dice_bce, bce_pw2, dice_sq; release until the data are known
     double focal_weight;
+    bool click_weighting;
     bool flip;
     char *recompute; // none, block
     // prompts.
@@ -44,8 +47,19 @@ typedef struct {
 
 extern const mg_option mg_finetune_options[];
 
+// Which losses are added up.
+typedef struct {
+    bool sam, dice;    // sam stands alone
+    double bce_weight; // weight of the target's cells in the cross entropy; 0: none of it
+} mg_seg_loss;
+
 // The choices as the modules want them.
 mg_train_mode mg_finetune_mode(const mg_finetune_config *c);
+bool mg_finetune_grafts(
+    const mg_finetune_config *c); // adapters are wanted where the model may have them
+mg_seg_loss mg_finetune_loss(const mg_finetune_config *c);
+// The loss that `release` stands for, now that the data are known. MG_ERR_MEMORY.
+mg_status mg_finetune_settle_loss(mg_finetune_config *c, bool volumes);
 mg_click_mode mg_finetune_click_mode(const mg_finetune_config *c);
 mg_start_profile mg_finetune_profile(const mg_finetune_config *c);
 mg_box_mode mg_finetune_box_mode(const mg_finetune_config *c);

@@ -261,6 +261,22 @@ int mg_random_cells(mg_clicker *c, const mg_target *t, int z, int k, const mg_pr
     return click_apart(c->labels[0], n, t->width, z, 1, k, 0, &draw, clicks);
 }
 
+// --- weights of cells --------------------------------------------------------------------------------
+
+void mg_click_weights(float *weight, const uint8_t *mask, int height, int width,
+                      const mg_click *click, int count)
+{
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++) {
+            size_t i = (size_t)y * width + x;
+            double nearest = 100;
+            for (int k = 0; k < count; k++)
+                if (click[k].label == (mask[i] != 0))
+                    nearest = fmin(nearest, hypot(click[k].x - x, click[k].y - y));
+            weight[i] = (float)(0.8 + 1.2 * (1 - nearest / 100));
+        }
+}
+
 // --- boxes -------------------------------------------------------------------------------------------
 
 // Tight box; false if the target is empty.

@@ -89,6 +89,13 @@ int mg_start_slice(const mg_target *t, const mg_schedule *s);
 int mg_random_cells(mg_clicker *c, const mg_target *t, int z, int k, const mg_prompt_key *key,
                     mg_click *clicks);
 
+// --- weights of cells (5.4, last paragraph) ----------------------------------------------------------
+
+// weight [height, width] of each cell of a slice: 0.8 + 1.2 (1 - min(t, 100) / 100), t the distance in
+// cells to the nearest click of its own sign (positive in the mask, negative outside); 0.8 without one.
+void mg_click_weights(float *weight, const uint8_t *mask, int height, int width,
+                      const mg_click *click, int count);
+
 // --- boxes (5.3) -------------------------------------------------------------------------------------
 
 typedef enum { MG_BOX_TIGHT, MG_BOX_JITTER, MG_BOX_WIDEN } mg_box_mode;

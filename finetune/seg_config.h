@@ -17,6 +17,11 @@ typedef struct {
     bool encoder_adapters, decoder_adapters, depth_branch;
     int64_t slices;
     double adapter_ratio, adapter_scale;
+    // Forms in which the released code differs (model.md 11); auto until they are resolved.
+    char *adapter_activation; // relu, gelu
+    char *adapter_init;       // zero, linear
+    char *window_cut;         // after, before
+    char *resize;             // pad, square
 } mg_seg_config;
 
 // Rows of an option table for `member` (a mg_seg_config) of structure `type`.
@@ -45,7 +50,11 @@ typedef struct {
     {"model.depth_branch", MG_BOOL, MG_SEG_AT(type, member, depth_branch), "false", 0, 0, "volumes: also attend over the slices of a stack, with an adapter of its own (needs model.encoder_adapters)", NULL}, \
     {"model.slices", MG_INT, MG_SEG_AT(type, member, slices), "8", 1, 1024, "volumes: slices of a stack (D)", NULL}, \
     {"model.adapter_ratio", MG_REAL, MG_SEG_AT(type, member, adapter_ratio), "0.25", 0.001, 4, "hidden width of an adapter over its width", NULL}, \
-    {"model.adapter_scale", MG_REAL, MG_SEG_AT(type, member, adapter_scale), "0.5", 0, 100, "scale s of the adapter beside an MLP", NULL}
+    {"model.adapter_scale", MG_REAL, MG_SEG_AT(type, member, adapter_scale), "0.5", 0, 100, "scale s of the adapter beside an MLP", NULL}, \
+    {"model.adapter_activation", MG_CHOICE, MG_SEG_AT(type, member, adapter_activation), "auto", 0, 0, "between the two maps of an adapter; auto: that of model.init, otherwise relu", "auto|relu|gelu"}, \
+    {"model.adapter_init", MG_CHOICE, MG_SEG_AT(type, member, adapter_init), "zero", 0, 0, "second map of a new adapter: zero, so that training starts from the model as it is, or drawn as any linear map", "zero|linear"}, \
+    {"model.window_cut", MG_CHOICE, MG_SEG_AT(type, member, window_cut), "auto", 0, 0, "windows are cut after norm1, as in SAM, or before it: their padding is then norm1's bias instead of zero; auto: as in model.init, otherwise after", "auto|after|before"}, \
+    {"model.resize", MG_CHOICE, MG_SEG_AT(type, member, resize), "auto", 0, 0, "pad: the long side becomes model.image, the rest is padded; square: both sides become model.image; auto: as model.init was trained, otherwise pad", "auto|pad|square"}
 // clang-format on
 
 #endif

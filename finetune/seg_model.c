@@ -6,6 +6,7 @@
 
 #include "runtime/log.h"
 #include "runtime/mem.h"
+#include "shard/resize.h"
 
 // --- sizes ------------------------------------------------------------------------------------------
 
@@ -37,24 +38,38 @@ static void from_encoder(mg_seg_config *c, const mg_vit_config *v)
 }
 
 // Sizes of a whole model, as the settings in its file give them; an input side of one's own stays.
-static mg_status from_finetuned(mg_finetune_config *c, const char *yaml)
+static void from_finetuned(mg_seg_config *c, mg_seg_config *other)
 {
-    mg_finetune_config other;
+    mg_seg_config own = *c; // what is grafted in and how volumes are cut is not taken over
 
-    MG_TRY(mg_finetune_parse(yaml, "configuration of model.init", &other));
-    mg_seg_config own = c->model; // what is grafted in and how volumes are cut is not taken over
-    c->model = other.model;
-    if (own.image) c->model.image = own.image;
-    c->model.encoder_adapters = own.encoder_adapters;
-    c->model.decoder_adapters = own.decoder_adapters;
-    c->model.adapter_ratio = own.adapter_ratio;
-    c->model.adapter_scale = own.adapter_scale;
-    c->model.depth_branch = own.depth_branch;
-    c->model.slices = own.slices;
-    other.model.size = own.size; // freed below in place of the ones taken over
-    other.model.global = own.global;
-    mg_finetune_config_free(&other);
-    return MG_OK;
+    *c = *other;
+    if (own.image) c->image = own.image;
+    c->encoder_adapters = own.encoder_adapters;
+    c->decoder_adapters = own.decoder_adapters;
+    c->adapter_ratio = own.adapter_ratio;
+    c->adapter_scale = own.adapter_scale;
+    c->adapter_activation = own.adapter_activation;
+    c->adapter_init = own.adapter_init;
+    c->depth_branch = own.depth_branch;
+    c->slices = own.slices;
+    c->window_cut = own.window_cut;
+    c->resize = own.resize;
+    other->size = own.size; // freed with the other ones in place of those taken over
+    other->global = own.global;
+}
+
+// Where nothing was chosen: as the weights were trained, or as in the paper.
+static void settle(char **choice, const char *of_init, const char *otherwise)
+{
+    if (strcmp(*choice, "auto") != 0) return;
+    set_text(choice, of_init && strcmp(of_init, "auto") != 0 ? of_init : otherwise);
+}
+
+static void settle_forms(mg_seg_config *c, const mg_seg_config *init)
+{
+    settle(&c->adapter_activation, init ? init->adapter_activation : NULL, "relu");
+    settle(&c->window_cut, init ? init->window_cut : NULL, "after");
+    settle(&c->resize, init ? init->resize : NULL, "pad");
 }
 
 // Sizes of a pretrained encoder; windows, decoder and input side stay as configured.
@@ -77,22 +92,33 @@ static mg_status from_pretrained(mg_finetune_config *c, const char *yaml)
     return MG_OK;
 }
 
+// model.size: auto. `init`: the settings of a whole model; NULL: an encoder, or nothing.
+static mg_status find_sizes(mg_finetune_config *c, const char *kind, const char *config,
+                            mg_finetune_config *init)
+{
+    MG_CHECK(kind, MG_ERR_CONFIG,
+             "model.size is auto, but there is no model.init to take it from; expected vit_b, "
+             "vit_l, vit_h or custom");
+    MG_CHECK(config, MG_ERR_CONFIG,
+             "model.size is auto, but the weights do not tell all sizes of their model; "
+             "expected custom, and the sizes");
+    if (!init) return from_pretrained(c, config);
+    from_finetuned(&c->model, &init->model);
+    return MG_OK;
+}
+
 mg_status mg_seg_config_resolve(mg_finetune_config *c, const char *kind, const char *config)
 {
+    bool whole = kind && config && strcmp(kind, "finetune") == 0;
+    mg_finetune_config init;
     mg_vit_config named;
+    mg_status st = MG_OK;
 
-    if (strcmp(c->model.size, "auto") == 0) {
-        MG_CHECK(kind, MG_ERR_CONFIG,
-                 "model.size is auto, but there is no model.init to take it from; expected vit_b, "
-                 "vit_l, vit_h or custom");
-        MG_CHECK(config, MG_ERR_CONFIG,
-                 "model.size is auto, but the weights do not tell all sizes of their model; "
-                 "expected custom, and the sizes");
-        if (strcmp(kind, "finetune") == 0)
-            MG_TRY(from_finetuned(c, config));
-        else
-            MG_TRY(from_pretrained(c, config));
-    }
+    if (whole) MG_TRY(mg_finetune_parse(config, "configuration of model.init", &init));
+    if (strcmp(c->model.size, "auto") == 0) st = find_sizes(c, kind, config, whole ? &init : NULL);
+    settle_forms(&c->model, whole ? &init.model : NULL);
+    if (whole) mg_finetune_config_free(&init);
+    if (st) return st;
     if (!c->model.image) c->model.image = 1024;
     if (strncmp(c->model.size, "vit_", 4) == 0) {
         MG_TRY(mg_vit_named(c->model.size, (int)c->model.image, &named));
@@ -101,10 +127,16 @@ mg_status mg_seg_config_resolve(mg_finetune_config *c, const char *kind, const c
     return MG_OK;
 }
 
+static mg_adapter_form adapter_form(const mg_seg_config *c)
+{
+    return (mg_adapter_form){.gelu = strcmp(c->adapter_activation, "gelu") == 0,
+                             .linear_init = strcmp(c->adapter_init, "linear") == 0};
+}
+
 static mg_status encoder_config(const mg_finetune_config *c, mg_vit_config *v)
 {
     const mg_seg_config *m = &c->model;
-    bool adapters = mg_finetune_mode(c) == MG_TRAIN_MSA && m->encoder_adapters;
+    bool adapters = mg_finetune_grafts(c) && m->encoder_adapters;
     int grid = (int)(m->image / m->patch);
 
     *v = (mg_vit_config){.prefix = "image_encoder.",
@@ -120,6 +152,8 @@ static mg_status encoder_config(const mg_finetune_config *c, mg_vit_config *v)
                          .rel_h = grid,
                          .rel_w = grid,
                          .neck = (int)m->prompt_dim,
+                         .early_windows = strcmp(m->window_cut, "before") == 0,
+                         .adapter_form = adapter_form(m),
                          .adapter = adapters ? (int)(m->adapter_ratio * (double)m->dim) : 0,
                          .depth_branch = adapters && m->depth_branch,
                          .adapter_scale = (float)m->adapter_scale};
@@ -159,7 +193,8 @@ static mg_status decoder_config(const mg_finetune_config *c, const mg_vit_config
     s->gw = v->X / v->patch;
     s->height = v->Y;
     s->width = v->X;
-    s->adapters = mg_finetune_mode(c) == MG_TRAIN_MSA && m->decoder_adapters;
+    s->adapters = mg_finetune_grafts(c) && m->decoder_adapters;
+    s->adapter_form = adapter_form(m);
     s->ratio = m->adapter_ratio;
     s->scale = m->adapter_scale;
     return mg_sam_check(s);
@@ -188,6 +223,7 @@ mg_status mg_seg_model_table(const mg_finetune_config *c, mg_seg_model *m)
     m->side = (int)c->model.image;
     m->cells = 4 * decoder.gh;
     m->cell = (double)c->model.patch / 4;
+    m->square = strcmp(c->model.resize, "square") == 0;
     m->single_output = mg_finetune_single_output(c);
     mg_params_train(&m->params, trains, &mode);
     return mg_params_check(&m->params);
@@ -213,6 +249,22 @@ mg_status mg_seg_model_build(const mg_finetune_config *c, mg_seg_model *m)
 void mg_seg_model_refresh(mg_seg_model *m)
 {
     mg_sam_dense_code(m->code, &m->sam, &m->params);
+}
+
+mg_sam_frame mg_seg_frame(const mg_seg_model *m, int height, int width)
+{
+    mg_sam_frame f = {.height = height, .width = width, .height2 = m->side, .width2 = m->side};
+
+    if (!m->square) mg_frame_size(height, width, m->side, &f.height2, &f.width2);
+    return f;
+}
+
+mg_status mg_seg_picture(const mg_seg_model *m, float *out, const uint8_t *pixels, int height,
+                         int width, int channels)
+{
+    mg_sam_frame f = mg_seg_frame(m, height, width);
+
+    return mg_frame_picture(out, m->side, f.height2, f.width2, pixels, height, width, channels);
 }
 
 void mg_seg_model_free(mg_seg_model *m)

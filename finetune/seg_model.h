@@ -18,11 +18,12 @@ typedef struct {
     int cells;           // side of the logit grid, 4 gh
     double cell;         // pixels of the model frame per cell, patch / 4
     float *code;         // [gh gw, E] position code of the decoder
-    bool single_output;  // trained on the single mask: it is used for every prompt
+    bool square; // pictures are resized to side x side, else their long side is and they are padded
+    bool single_output; // trained on the single mask: it is used for every prompt
 } mg_seg_model;
 
-// Fill in model.size: a name, or "auto" from the configuration of what model.init names (`init_kind`
-// and `init_config` of mg_checkpoint_config, NULL without). MG_ERR_CONFIG.
+// Fill in model.size and the other settings that may be "auto" from the configuration of what model.init
+// names (`init_kind` and `init_config` of mg_checkpoint_config, NULL without). MG_ERR_CONFIG.
 mg_status mg_seg_config_resolve(mg_finetune_config *c, const char *init_kind,
                                 const char *init_config);
 
@@ -36,6 +37,12 @@ void mg_seg_model_free(mg_seg_model *m);
 
 // The trained parts may have changed: compute what is derived from parameters (the code) again.
 void mg_seg_model_refresh(mg_seg_model *m);
+
+// Where a picture of this size lies in the model frame.
+mg_sam_frame mg_seg_frame(const mg_seg_model *m, int height, int width);
+// An 8-bit picture [height, width, channels] as model input [3, side, side]. MG_ERR_MEMORY.
+mg_status mg_seg_picture(const mg_seg_model *m, float *out, const uint8_t *pixels, int height,
+                         int width, int channels);
 
 // Weights of a file into the model: of SAM or of a finetuned model by name (adapters that it lacks keep
 // their initial values), or of a pretrained encoder by the hand-over of pretraining.md section 7. With

@@ -7,7 +7,6 @@
 #include "runtime/log.h"
 #include "runtime/mem.h"
 #include "runtime/rng.h"
-#include "shard/resize.h"
 #include "shard/source.h"
 
 enum { STAGE_INSTANCE = 4091 }; // purpose 10: which component of the class is the target
@@ -332,11 +331,9 @@ mg_status mg_seg_produce(void *ctx, int64_t epoch, int64_t entry, void *slot)
     if (!st && flip) mirror(pixels, s->slices * item->height, item->width, channels);
     size_t side = (size_t)d->model->side, one = (size_t)item->height * item->width * channels;
     for (int z = 0; z < s->slices && !st; z++)
-        st = mg_frame_picture(s->image + z * 3 * side * side, d->model->side, pixels + z * one,
-                              item->height, item->width, channels);
+        st = mg_seg_picture(d->model, s->image + z * 3 * side * side, pixels + z * one,
+                            item->height, item->width, channels);
     mg_free(pixels);
     if (st) return st;
-    mg_sam_frame frame = {.height = item->height, .width = item->width};
-    mg_frame_size(frame.height, frame.width, d->model->side, &frame.height2, &frame.width2);
-    return make_target(d, s, frame, flip, &key);
+    return make_target(d, s, mg_seg_frame(d->model, item->height, item->width), flip, &key);
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "runtime/mem.h"
-#include "shard/resize.h"
 
 struct mg_seg_session {
     const mg_seg_model *m; // not owned
@@ -65,7 +64,7 @@ mg_status mg_seg_session_picture(mg_seg_session *s, const uint8_t *pixels, int h
 {
     const mg_seg_model *m = s->m;
 
-    MG_TRY(mg_frame_picture(s->image, m->side, pixels, height, width, channels));
+    MG_TRY(mg_seg_picture(m, s->image, pixels, height, width, channels));
     mg_vit_forward(&s->vit, &m->vit, &m->params, s->image, 1, 1, s->vit_scratch);
     mg_seg_session_grid(s, height, width);
     mg_seg_session_reset(s);
@@ -74,9 +73,7 @@ mg_status mg_seg_session_picture(mg_seg_session *s, const uint8_t *pixels, int h
 
 void mg_seg_session_grid(mg_seg_session *s, int height, int width)
 {
-    s->frame.height = height;
-    s->frame.width = width;
-    mg_frame_size(height, width, s->m->side, &s->frame.height2, &s->frame.width2);
+    s->frame = mg_seg_frame(s->m, height, width);
 }
 
 void mg_seg_session_reset(mg_seg_session *s)

@@ -22,6 +22,7 @@ void mg_target_work_place(mg_layout *at, mg_target_work *w, int slices)
     size_t n = (size_t)slices, cells = (size_t)m->cells * m->cells, T = (size_t)m->sam.T;
     int clicks = MG_MAX_START + (int)w->config->max_corrective + 8;
 
+    w->loss = mg_finetune_loss(w->config);
     mg_seg_stack_place(at, &w->stack, m, slices, clicks, true);
     w->stack.volume = w->volumes;
     w->stack.scale = mg_seg_scale_grid(m->cell);
@@ -29,6 +30,7 @@ void mg_target_work_place(mg_layout *at, mg_target_work *w, int slices)
     w->pred = mg_place_bytes(at, n * cells);
     w->dmasks = mg_place(at, (n > T ? n : T) * cells);
     w->diou = mg_place(at, T);
+    w->weight = mg_place(at, w->config->click_weighting ? n * cells : 0);
     w->dtoken = mg_place(at, (size_t)m->sam.cfg.prompt_dim);
 }
 
@@ -121,6 +123,19 @@ static void corrective_click(mg_target_work *w, mg_click_history *h, int stage)
 
 // --- loss -------------------------------------------------------------------------------------------
 
+// Weight of every cell by the clicks so far on its own slice.
+static const float *weigh_cells(mg_target_work *w, const mg_seg_sample *s)
+{
+    int side = w->model->cells;
+    size_t one = (size_t)side * side;
+
+    for (int z = 0; z < s->slices; z++) {
+        const mg_seg_prompt *p = &w->stack.prompt[z];
+        mg_click_weights(w->weight + z * one, s->mask + z * one, side, side, p->click, p->count);
+    }
+    return w->weight;
+}
+
 // Loss of a pass over all slices as one target; its gradients to w->dmasks and w->diou. A stack has one
 // mask slot, and the mean of its slices' predictions is its predicted IoU.
 static double pass_loss(mg_target_work *w, const mg_target_run *r, int passes)
@@ -131,6 +146,7 @@ static double pass_loss(mg_target_work *w, const mg_target_run *r, int passes)
     size_t one = (size_t)w->model->cells * w->model->cells, cells = (size_t)s->slices * one;
     int M = s->slices > 1 ? 1 : first->shape.slots.count;
     const float *masks = s->slices > 1 ? stack->logits : first->masks, *iou = first->iou;
+    const float *weight = w->config->click_weighting ? weigh_cells(w, s) : NULL;
     double n = (double)r->step->batch * passes * s->parts, sum = 0;
     float mean;
 
@@ -141,18 +157,22 @@ static double pass_loss(mg_target_work *w, const mg_target_run *r, int passes)
     }
     memset(w->dmasks, 0, (size_t)M * cells * sizeof *w->dmasks);
     memset(w->diou, 0, (size_t)M * sizeof *w->diou);
-    if (w->config->loss[0] == 's') {
+    if (w->loss.sam) {
         mg_slot_loss slots[MG_MAX_SLOTS];
         int best = 0;
         double loss = mg_sam_loss(w->dmasks, w->diou, &best, slots, masks, iou, s->target, s->valid,
-                                  M, cells, w->config->focal_weight, n);
+                                  weight, M, cells, w->config->focal_weight, n);
         r->scalars[MG_SEG_IOU_ERROR] += slots[best].iou_mse / n;
         if (s->slices > 1) w->diou[0] /= (float)s->slices;
         return loss;
     }
-    return mg_dice_sq_loss(w->dmasks, masks, s->target, s->valid, M, cells, n * M) +
-           mg_bce_loss(w->dmasks, masks, s->target, s->valid, M, cells, 1,
-                       (double)w->valid_cells * M * passes * s->parts);
+    double loss = 0;
+    if (w->loss.dice)
+        loss += mg_dice_sq_loss(w->dmasks, masks, s->target, s->valid, M, cells, n * M);
+    if (w->loss.bce_weight > 0)
+        loss += mg_bce_loss(w->dmasks, masks, s->target, s->valid, weight, M, cells,
+                            w->loss.bce_weight, (double)w->valid_cells * M * passes * s->parts);
+    return loss;
 }
 
 // Dice of the thresholded mask on the logit grid; 1 if both are empty.

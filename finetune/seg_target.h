@@ -24,6 +24,7 @@ typedef struct {
     const mg_seg_model *model;        // not owned
     const mg_finetune_config *config; // not owned
     bool volumes;                     // targets are stacks
+    mg_seg_loss loss;                 // of the config
     int64_t valid_cells;              // of the global batch, set before each step
     mg_clicker *clicker;              // for slices of the logit grid, not owned
     mg_seg_stack stack;
@@ -31,6 +32,7 @@ typedef struct {
     uint8_t *pred;             // [slices, cells, cells] of the last pass, thresholded
     float *dmasks;             // of a pass, all slots
     float *diou;
+    float *weight; // of the cells [slices, cells, cells], with train.click_weighting
     float *dtoken; // of the text [E]
 } mg_target_work;
 

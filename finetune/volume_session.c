@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "runtime/mem.h"
-#include "shard/resize.h"
 
 // --- creation ---------------------------------------------------------------------------------------
 
@@ -70,8 +69,7 @@ mg_status mg_volume_session_open(mg_volume_session *s, const mg_slices *from, bo
 
     mg_volume_session_close(s);
     s->from = *from;
-    s->frame = (mg_sam_frame){.height = from->height, .width = from->width};
-    mg_frame_size(from->height, from->width, s->model->side, &s->frame.height2, &s->frame.width2);
+    s->frame = mg_seg_frame(s->model, from->height, from->width);
     s->slices = from->depth < s->D ? from->depth : s->D;
     s->stacks = mg_stack_count(from->depth, s->D);
     s->pixels = (size_t)from->height * from->width;
@@ -107,8 +105,8 @@ static mg_status encode(mg_volume_session *s)
 
     MG_TRY(s->from.read(s->from.ctx, s->first, n, s->bytes));
     for (int z = 0; z < n; z++)
-        MG_TRY(mg_frame_picture(s->images + z * image, m->side, s->bytes + z * s->pixels * 3,
-                                s->from.height, s->from.width, 3));
+        MG_TRY(mg_seg_picture(m, s->images + z * image, s->bytes + z * s->pixels * 3,
+                              s->from.height, s->from.width, 3));
     mg_vit_forward(&s->vit, &m->vit, &m->params, s->images, n, m->vit.cfg.depth_branch ? n : 1,
                    s->vit_scratch);
     return MG_OK;

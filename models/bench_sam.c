@@ -44,8 +44,8 @@ static void msa_step(void *ctx)
     memset(s->dembedding, 0, embedding * sizeof(float));
     memset(s->dmasks, 0, cells * (size_t)slots * sizeof(float));
     memset(s->diou, 0, (size_t)slots * sizeof(float));
-    mg_sam_loss(s->dmasks, s->diou, NULL, NULL, s->pass.masks, s->pass.iou, s->target, NULL, slots,
-                cells, 20, 1);
+    mg_sam_loss(s->dmasks, s->diou, NULL, NULL, s->pass.masks, s->pass.iou, s->target, NULL, NULL,
+                slots, cells, 20, 1);
     mg_sam_backward(grads, s->dembedding, NULL, s->dmasks, s->diou, &s->pass, &s->sam, &s->params,
                     s->code, &s->prompt, s->scratch);
     mg_vit_backward(NULL, grads, &s->acts, &s->vit, &s->params, s->dembedding, s->images, &ready,

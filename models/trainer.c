@@ -84,7 +84,8 @@ static double rate_at(const loop *l)
     mg_schedule schedule = {.peak = c->scale_lr ? c->lr * (double)c->batch / 256 : c->lr,
                             .min = c->min_lr,
                             .warm_up = c->warmup * epochs,
-                            .epochs = epochs};
+                            .epochs = epochs,
+                            .constant = strcmp(c->rate, "constant") == 0};
 
     return mg_schedule_rate(&schedule, l->step.epoch, l->step.step_in_epoch,
                             l->step.steps_per_epoch);

@@ -18,6 +18,7 @@
 typedef struct {
     int64_t seed, batch, leaves, epochs, steps, save_every, keep, log_every;
     char *reduce;
+    char *rate; // cosine, constant
     double lr, min_lr, warmup;
     bool scale_lr;
     double beta1, beta2, eps, decay, clip;
@@ -35,6 +36,7 @@ typedef struct {
     {"train.steps", MG_INT, offsetof(type, member.steps), "0", 0, 1e12, "length in steps instead of epochs (0: use train.epochs)", NULL}, \
     {"train.lr", MG_REAL, offsetof(type, member.lr), LR, 0, 10, "peak learning rate", NULL},         \
     {"train.scale_lr", MG_BOOL, offsetof(type, member.scale_lr), SCALE_LR, 0, 0, "multiply train.lr by train.batch / 256", NULL}, \
+    {"train.rate", MG_CHOICE, offsetof(type, member.rate), "cosine", 0, 0, "course of the rate after the warm-up: half a cosine down to train.min_lr, or constant", "cosine|constant"}, \
     {"train.min_lr", MG_REAL, offsetof(type, member.min_lr), "0", 0, 10, "learning rate at the end of the half cosine", NULL}, \
     {"train.warmup", MG_REAL, offsetof(type, member.warmup), "0.05", 0, 1, "share of the run in which the rate rises from 0", NULL}, \
     {"train.save_every", MG_INT, offsetof(type, member.save_every), "200", 1, 1e9, "steps between checkpoints", NULL}, \

@@ -51,13 +51,14 @@ static double dfocal_of(double z, double y, sigmoid s)
     return alpha * miss * (2 * s.p * s.q * (1 - 2 * y) * ce_of(z, y, 1, s) + miss * dce);
 }
 
-static void add_cell(sums *t, double z, double y, double w)
+// `w` weighs the foreground of the cross entropy, `weight` this cell of the sums over single cells.
+static void add_cell(sums *t, double z, double y, double w, double weight)
 {
     sigmoid s = sigmoid_of(z);
 
     t->valid += 1;
-    t->focal += focal_of(z, y, s);
-    t->ce += ce_of(z, y, w, s);
+    t->focal += weight * focal_of(z, y, s);
+    t->ce += weight * ce_of(z, y, w, s);
     t->p += s.p;
     t->y += y;
     t->py += s.p * y;
@@ -81,7 +82,8 @@ static size_t part_start(size_t cells, int part)
 }
 
 // All sums of one slot; w is the foreground weight of the cross entropy.
-static sums sum_slot(const float *z, const float *y, const uint8_t *valid, size_t cells, double w)
+static sums sum_slot(const float *z, const float *y, const uint8_t *valid, const float *weight,
+                     size_t cells, double w)
 {
     sums part[PARTS], total = {0};
 
@@ -89,7 +91,7 @@ static sums sum_slot(const float *z, const float *y, const uint8_t *valid, size_
 #pragma omp parallel for
     for (int k = 0; k < PARTS; k++)
         for (size_t i = part_start(cells, k); i < part_start(cells, k + 1); i++)
-            if (!valid || valid[i]) add_cell(&part[k], z[i], y[i], w);
+            if (!valid || valid[i]) add_cell(&part[k], z[i], y[i], w, weight ? weight[i] : 1);
     for (int k = 0; k < PARTS; k++) add_sums(&total, &part[k]);
     return total;
 }
@@ -115,7 +117,8 @@ static mg_slot_loss score_slot(const sums *t, double predicted_iou, double focal
 }
 
 static void sam_gradient(float *dz, const float *z, const float *y, const uint8_t *valid,
-                         size_t cells, const sums *t, double focal_weight, double targets)
+                         const float *weight, size_t cells, const sums *t, double focal_weight,
+                         double targets)
 {
     double focal_scale = focal_weight / fmax(1, t->valid) / targets;
     double E = t->p + t->y + 1, top = 2 * t->py + 1, dice_scale = 1 / (E * E * targets);
@@ -124,14 +127,14 @@ static void sam_gradient(float *dz, const float *z, const float *y, const uint8_
     for (size_t i = 0; i < cells; i++) {
         if (valid && !valid[i]) continue;
         sigmoid s = sigmoid_of(z[i]);
-        dz[i] += (float)(focal_scale * dfocal_of(z[i], y[i], s) -
+        dz[i] += (float)(focal_scale * (weight ? weight[i] : 1) * dfocal_of(z[i], y[i], s) -
                          dice_scale * (2 * y[i] * E - top) * s.p * s.q);
     }
 }
 
 double mg_sam_loss(float *dlogits, float *diou, int *best, mg_slot_loss *slots, const float *logits,
-                   const float *iou, const float *target, const uint8_t *valid, int M, size_t cells,
-                   double focal_weight, double targets)
+                   const float *iou, const float *target, const uint8_t *valid, const float *weight,
+                   int M, size_t cells, double focal_weight, double targets)
 {
     sums t[MG_MAX_SLOTS];
     mg_slot_loss score[MG_MAX_SLOTS];
@@ -139,14 +142,14 @@ double mg_sam_loss(float *dlogits, float *diou, int *best, mg_slot_loss *slots, 
 
     assert(M > 0 && M <= MG_MAX_SLOTS);
     for (int i = 0; i < M; i++) {
-        t[i] = sum_slot(logits + i * cells, target, valid, cells, 1);
+        t[i] = sum_slot(logits + i * cells, target, valid, weight, cells, 1);
         score[i] = score_slot(&t[i], iou[i], focal_weight);
         if (score[i].combo < score[m].combo) m = i;
     }
     if (best) *best = m;
     if (slots) memcpy(slots, score, (size_t)M * sizeof *score);
     if (dlogits) {
-        sam_gradient(dlogits + m * cells, logits + m * cells, target, valid, cells, &t[m],
+        sam_gradient(dlogits + m * cells, logits + m * cells, target, valid, weight, cells, &t[m],
                      focal_weight, targets);
         diou[m] += (float)(2 * (iou[m] - score[m].iou_actual) / targets);
     }
@@ -154,21 +157,21 @@ double mg_sam_loss(float *dlogits, float *diou, int *best, mg_slot_loss *slots, 
 }
 
 double mg_bce_loss(float *dlogits, const float *logits, const float *target, const uint8_t *valid,
-                   int M, size_t cells, double pos_weight, double count)
+                   const float *weight, int M, size_t cells, double pos_weight, double count)
 {
     double total = 0, w = pos_weight;
 
     for (int m = 0; m < M; m++) {
         const float *z = logits + m * cells;
-        total += sum_slot(z, target, valid, cells, w).ce;
+        total += sum_slot(z, target, valid, weight, cells, w).ce;
         if (!dlogits) continue;
         float *dz = dlogits + m * cells;
 #pragma omp parallel for
         for (size_t i = 0; i < cells; i++) {
             if (valid && !valid[i]) continue;
             sigmoid s = sigmoid_of(z[i]);
-            double y = target[i];
-            dz[i] += (float)((s.p * (1 - y) - w * y * s.q) / count); // p (1 + (w-1) y) - w y
+            double y = target[i], c = weight ? weight[i] : 1;
+            dz[i] += (float)(c * (s.p * (1 - y) - w * y * s.q) / count); // p (1 + (w-1) y) - w y
         }
     }
     return total / count;
@@ -182,7 +185,7 @@ double mg_dice_sq_loss(float *dlogits, const float *logits, const float *target,
 
     for (int m = 0; m < M; m++) {
         const float *z = logits + m * cells;
-        sums t = sum_slot(z, target, valid, cells, 1);
+        sums t = sum_slot(z, target, valid, NULL, cells, 1);
         double E = t.pp + t.yy + smooth, top = 2 * t.py + smooth;
         total += 1 - top / E;
         if (!dlogits) continue;

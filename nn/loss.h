@@ -3,6 +3,7 @@
 // targets allowed), valid [cells] with 1 = counted, 0 = ignored (NULL: all counted). A volume stack
 // is one target: its cells are those of all slices in one array, its predicted IoU the mean of the
 // slices' predictions (so each slice gets the gradient divided by their number).
+// weight [cells] (NULL: 1) multiplies the focal and cross-entropy parts of each cell; Dice has none.
 // Denominators belong to the GLOBAL batch and are arguments, so leaves and ranks only add. Values
 // are returned already divided. Gradients are ADDED to dlogits [M, cells] (NULL: value only).
 // Sums run in double over a fixed number of parts added in order: bits do not depend on threads.
@@ -30,13 +31,13 @@ enum { MG_MAX_SLOTS = 16 };
 // Only that slot gets gradient: dlogits, and diou [M] by the predicted IoU `iou` [M] (both added to,
 // both or none NULL). `best` (its index) and `slots` [M] are written unless NULL.
 double mg_sam_loss(float *dlogits, float *diou, int *best, mg_slot_loss *slots, const float *logits,
-                   const float *iou, const float *target, const uint8_t *valid, int M, size_t cells,
-                   double focal_weight, double targets);
+                   const float *iou, const float *target, const uint8_t *valid, const float *weight,
+                   int M, size_t cells, double focal_weight, double targets);
 
 // Sum over slots and valid cells of the cross entropy with weight `pos_weight` on the foreground (1:
 // bce, 2: bce_pw2), divided by `count`, the number of valid cells times slots of the global batch.
 double mg_bce_loss(float *dlogits, const float *logits, const float *target, const uint8_t *valid,
-                   int M, size_t cells, double pos_weight, double count);
+                   const float *weight, int M, size_t cells, double pos_weight, double count);
 
 // Sum over slots of the Dice loss with squared terms and s = 1e-5, divided by `slots` = n M of the
 // global batch.

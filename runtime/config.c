@@ -19,17 +19,27 @@ typedef struct {
     int line, column;
 } place;
 
-// The i-th option of all tables in order and the structure it belongs to; NULL behind the last.
-const mg_option *config_option_at(const config_tables *t, size_t i, void **base)
+// The i-th row of all tables that is (not) one of a preset.
+static const mg_option *row_at(const config_tables *t, size_t i, bool preset, void **base)
 {
     for (int g = 0; g < t->count; g++) {
         for (const mg_option *o = t->groups[g].table; o->key; o++) {
-            if (i-- > 0) continue;
+            if ((o->type == MG_PRESET) != preset || i-- > 0) continue;
             if (base) *base = t->groups[g].base;
             return o;
         }
     }
     return NULL;
+}
+
+const mg_option *config_option_at(const config_tables *t, size_t i, void **base)
+{
+    return row_at(t, i, false, base);
+}
+
+const mg_option *config_preset_at(const config_tables *t, size_t i)
+{
+    return row_at(t, i, true, NULL);
 }
 
 const char *config_last_part(const char *key)
@@ -322,7 +332,7 @@ static mg_status load_key(const config_tables *t, const char *key, const mg_yaml
     for (size_t i = 0; (o = config_option_at(t, i, &base)); i++) {
         if (strcmp(o->key, key) != 0) continue;
         MG_TRY(assign(o, base, value, &at));
-        found = true;
+        found = t->given[i] = true;
     }
     MG_CHECK(found || known_elsewhere(key), MG_ERR_CONFIG,
              "unknown setting '%s' in '%s' at line %d, column %d; the nearest is '%s'", key, name,
@@ -385,7 +395,7 @@ static mg_status load_yaml(const config_tables *t, const char *yaml, const char 
 mg_status mg_config_find(const mg_option_group *groups, int count, const char *own,
                          const char *name, const mg_option **option)
 {
-    config_tables t = {groups, count, NULL};
+    config_tables t = {groups, count, NULL, NULL};
     char key[KEY_BYTES], full[2 * KEY_BYTES];
     const mg_option *o, *found = NULL;
 
@@ -422,26 +432,63 @@ static mg_status apply_set(const config_tables *t, const char *own, const char *
              "setting '%s' is not of the form key=value", set);
     snprintf(name, sizeof name, "%.*s", (int)(equal - set), set);
     MG_TRY(mg_config_find(t->groups, t->count, own, name, &option));
+    for (size_t i = 0; (o = config_option_at(t, i, &base)); i++) {
+        if (strcmp(o->key, option->key) != 0) continue;
+        MG_TRY(assign_plain_text(o, base, equal + 1));
+        t->given[i] = true;
+    }
+    return MG_OK;
+}
+
+// Does `condition`, "key=value", hold?
+static bool is_chosen(const config_tables *t, const char *condition)
+{
+    size_t n = strcspn(condition, "=");
+    const mg_option *o;
+    void *base;
+
     for (size_t i = 0; (o = config_option_at(t, i, &base)); i++)
-        if (strcmp(o->key, option->key) == 0) MG_TRY(assign_plain_text(o, base, equal + 1));
+        if (strlen(o->key) == n && strncmp(o->key, condition, n) == 0)
+            return strcmp(*(char **)((char *)base + o->at), condition + n + 1) == 0;
+    return false;
+}
+
+// Defaults of the presets that were chosen, where nothing was given.
+static mg_status apply_presets(const config_tables *t)
+{
+    const mg_option *row, *o;
+    void *base;
+
+    for (size_t k = 0; (row = config_preset_at(t, k)); k++) {
+        if (!is_chosen(t, row->choices)) continue;
+        for (size_t i = 0; (o = config_option_at(t, i, &base)); i++)
+            if (strcmp(o->key, row->key) == 0 && !t->given[i])
+                MG_TRY(assign_plain_text(o, base, row->def));
+    }
     return MG_OK;
 }
 
 mg_status mg_config_load(const mg_option_group *groups, int count, const char *own,
                          const char *yaml, const char *name, const mg_list *sets)
 {
-    config_tables t = {groups, count, NULL};
+    config_tables t = {groups, count, NULL, NULL};
     mg_status st = set_defaults(&t);
+    size_t options = 0;
 
+    while (config_option_at(&t, options, NULL)) options++;
+    t.given = mg_calloc(options + 1, sizeof *t.given);
+    if (!st && !t.given) st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate the settings");
     if (!st && yaml) st = load_yaml(&t, yaml, name);
     for (int i = 0; !st && sets && i < sets->count; i++) st = apply_set(&t, own, sets->item[i]);
+    if (!st) st = apply_presets(&t);
+    mg_free(t.given);
     if (st) mg_config_free(groups, count);
     return st;
 }
 
 void mg_config_free(const mg_option_group *groups, int count)
 {
-    config_tables t = {groups, count, NULL};
+    config_tables t = {groups, count, NULL, NULL};
     const mg_option *o;
     void *base;
 

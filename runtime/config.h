@@ -1,6 +1,7 @@
 // Settings: one table of options per command (or shared section) makes parsing, bounds, --help,
 // docs/config.md and the echo of a run's config.yaml.
-// Precedence: table default, YAML file, --set key=value and --name value in the order given.
+// Precedence: table default, default of a preset, YAML file, --set key=value and --name value in the
+// order given.
 #ifndef MG_RUNTIME_CONFIG_H
 #define MG_RUNTIME_CONFIG_H
 
@@ -20,6 +21,7 @@ typedef enum {
     MG_CHOICE, // char *, one of `choices` ("sum|split|rotate")
     MG_LIST,   // mg_list of texts: YAML sequence, or "a,b,c" on the command line
     MG_TREE,   // mg_json *: any YAML value as JSON (mappings, lists of mappings); NULL if not set
+    MG_PRESET, // no setting: another default of `key`; holds where `choices` says ("train.preset=old")
 } mg_option_type;
 
 typedef struct {
@@ -34,6 +36,7 @@ mg_status mg_list_numbers(const mg_list *list, const char *key, int count, doubl
 // `def` is the default as it would be written with --set ("" for an empty list or tree).
 // `min`/`max` bound MG_INT and MG_REAL; both 0 means no bounds.
 // For MG_CHOICE `choices` lists the values separated by '|', otherwise it is NULL.
+// Rows of MG_PRESET stand in the table of the option whose default they change.
 typedef struct {
     const char *key; // "train.epochs": section, dot, name
     mg_option_type type;

@@ -10,10 +10,13 @@ typedef struct {
     const mg_option_group *groups;
     int count;
     const char *const *owners; // command of each group, for the page of all; NULL otherwise
+    bool *given;               // [options] while loading: set by the file or on the command line
 } config_tables;
 
 // The i-th option of all tables in order and the structure it belongs to; NULL behind the last.
 const mg_option *config_option_at(const config_tables *t, size_t i, void **base);
+// The same for the rows of presets, which are no options.
+const mg_option *config_preset_at(const config_tables *t, size_t i);
 
 // The first option of this key, or NULL.
 const mg_option *config_find_key(const config_tables *t, const char *key);

@@ -128,18 +128,33 @@ static void help_head(FILE *out, const char *section)
     fprintf(out, "\n%s\n", section);
 }
 
+// What the default becomes with the presets of its table: ", linear with train.preset=release".
+static void print_presets(FILE *out, const config_tables *t, const mg_option *o, const char *mark)
+{
+    for (int g = 0; g < t->count; g++) {
+        const config_tables one = {t->groups + g, 1, NULL, NULL};
+        const mg_option *row, *own = config_option_at(&one, 0, NULL);
+        for (size_t i = 0; own && own != o; i++) own = config_option_at(&one, i, NULL);
+        for (size_t i = 0; own && (row = config_preset_at(&one, i)); i++)
+            if (strcmp(row->key, o->key) == 0)
+                fprintf(out, ", %s%s%s with %s", mark, row->def, mark, row->choices);
+        if (own) return;
+    }
+}
+
 static void help_line(FILE *out, const config_tables *t, const mg_option *o, const void *base)
 {
-    (void)t, (void)base;
+    (void)base;
     fprintf(out, "  --%-26s %s\n%31s(", o->key, o->help, "");
     print_allowed(out, o);
     if (o->def && *o->def) fprintf(out, "; %s unless set", o->def);
+    print_presets(out, t, o, "");
     fputs(")\n", out);
 }
 
 void mg_config_help(const mg_option_group *groups, int count)
 {
-    config_tables t = {groups, count, NULL};
+    config_tables t = {groups, count, NULL, NULL};
     each_section(&t, help_head, help_line, stdout);
 }
 
@@ -158,7 +173,7 @@ static void print_owners(FILE *out, const config_tables *t, const mg_option *o)
     for (size_t i = 0; (p = config_option_at(t, i, NULL)); i++)
         differ = differ || (strcmp(p->key, o->key) == 0 && !same_option(p, o));
     for (int g = 0; differ && t->owners && g < t->count; g++) {
-        config_tables one = {t->groups + g, 1, NULL};
+        config_tables one = {t->groups + g, 1, NULL, NULL};
         if (first_like(&one, o)) fprintf(out, "%s%s", named++ ? ", " : " in ", t->owners[g]);
     }
 }
@@ -170,7 +185,9 @@ static void markdown_line(FILE *out, const config_tables *t, const mg_option *o,
     (void)base;
     fprintf(out, "| `%s`", o->key);
     print_owners(out, t, o);
-    fprintf(out, " | %s%s%s | ", mark, o->def ? o->def : "", mark);
+    fprintf(out, " | %s%s%s", mark, o->def ? o->def : "", mark);
+    print_presets(out, t, o, "`");
+    fputs(" | ", out);
     print_allowed(out, o);
     fputs(" | ", out);
     for (const char *p = o->help; *p; p++) {
@@ -196,13 +213,13 @@ static char *to_text(const config_tables *t, section_printer *head, option_print
 
 char *mg_config_echo(const mg_option_group *groups, int count)
 {
-    config_tables t = {groups, count, NULL};
+    config_tables t = {groups, count, NULL, NULL};
     return to_text(&t, echo_head, echo_line);
 }
 
 char *mg_config_markdown(const mg_option_group *groups, int count, const char *const *owners)
 {
-    config_tables t = {groups, count, owners};
+    config_tables t = {groups, count, owners, NULL};
     return to_text(&t, markdown_head, markdown_line);
 }
 
@@ -218,6 +235,6 @@ static void no_line(FILE *out, const config_tables *t, const mg_option *o, const
 
 char *mg_config_list_sections(const mg_option_group *groups, int count)
 {
-    config_tables t = {groups, count, NULL};
+    config_tables t = {groups, count, NULL, NULL};
     return to_text(&t, section_name, no_line);
 }

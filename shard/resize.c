@@ -279,13 +279,12 @@ void mg_frame_size(int h, int w, int side, int *h2, int *w2)
     *w2 = columns > 0 ? columns : 1;
 }
 
-mg_status mg_frame_picture(float *out, int side, const uint8_t *inp, int h, int w, int channels)
+mg_status mg_frame_picture(float *out, int side, int h2, int w2, const uint8_t *inp, int h, int w,
+                           int channels)
 {
     mg_status st = MG_OK;
-    int h2, w2;
 
-    assert(channels == 1 || channels == 3);
-    mg_frame_size(h, w, side, &h2, &w2);
+    assert((channels == 1 || channels == 3) && h2 <= side && w2 <= side);
     uint8_t *small = mg_alloc((size_t)h2 * w2 * channels);
     MG_CHECK(small, MG_ERR_MEMORY, "cannot allocate a picture of %d x %d", h2, w2);
     st = mg_resize_triangle_u8(small, h2, w2, inp, h, w, channels);

@@ -22,12 +22,14 @@ mg_status mg_resize_crop(float *out, int size, const uint8_t *inp, int h, int w,
 void mg_resize_nearest_u8(uint8_t *out, int h2, int w2, const uint8_t *inp, int h, int w);
 void mg_resize_nearest_u16(uint16_t *out, int h2, int w2, const uint16_t *inp, int h, int w);
 
-// Model input frame of an h x w picture (model.md section 3, step 1): h2 x w2 with the long side
-// `side`.
+// Size of an h x w picture in a model input frame (model.md section 3, step 1): h2 x w2 with the long
+// side `side`.
 void mg_frame_size(int h, int w, int side, int *h2, int *w2);
 
-// Sections 3.2 to 3.4: resize, normalise with SAM's mean and std, pad bottom and right with zeros.
+// Sections 3.2 to 3.4: resize to h2 x w2, normalise with SAM's mean and std, pad bottom and right with
+// zeros.
 //   out [3, side, side]; grey is repeated.
-mg_status mg_frame_picture(float *out, int side, const uint8_t *inp, int h, int w, int channels);
+mg_status mg_frame_picture(float *out, int side, int h2, int w2, const uint8_t *inp, int h, int w,
+                           int channels);
 
 #endif

@@ -27,7 +27,7 @@ void golden_kind_sam_preprocess(golden *g)
         golden_exact(g, !st && !memcmp(out, resized, (size_t)small.count),
                      "%s: resized picture differs", at);
         float *frame = golden_alloc(g, (size_t)model.count * sizeof *frame);
-        st = mg_frame_picture(frame, side, image, h, w, 3);
+        st = mg_frame_picture(frame, side, h2, w2, image, h, w, 3);
         golden_exact(g, !st, "%s: no frame", at);
         golden_note(g, "input", golden_max(frame, input, (size_t)model.count), 1e-6);
     }

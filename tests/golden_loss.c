@@ -74,7 +74,7 @@ static void sam(loss_case *c)
         total +=
             mg_sam_loss(c->dlogits + b * slot_cells, c->diou + b * c->M, &m, slots,
                         c->logits + b * slot_cells, c->iou + b * c->M, c->target + b * c->cells,
-                        c->valid + b * c->cells, c->M, c->cells, focal_weight, c->B);
+                        c->valid + b * c->cells, NULL, c->M, c->cells, focal_weight, c->B);
         golden_exact(c->g, m == best[b], "case %03d target %d: best slot %d, not %d", c->number, b,
                      m, best[b]);
         double V = fmax(1, (double)mg_valid_cells(c->valid + b * c->cells, c->cells));
@@ -102,7 +102,8 @@ static void plain(loss_case *c, const char *value, const char *grad, double pos_
         float *d = c->dlogits + b * slot_cells;
         const float *z = c->logits + b * slot_cells, *y = c->target + b * c->cells;
         const uint8_t *v = c->valid + b * c->cells;
-        if (pos_weight > 0) total += mg_bce_loss(d, z, y, v, c->M, c->cells, pos_weight, count);
+        if (pos_weight > 0)
+            total += mg_bce_loss(d, z, y, v, NULL, c->M, c->cells, pos_weight, count);
         for (int m = 0; m < c->M && pos_weight > 0; m++)
             set_half(c, b, m, 1 / count, pos_weight, false);
         if (dice) total += mg_dice_sq_loss(d, z, y, v, c->M, c->cells, (double)c->B * c->M);

@@ -180,7 +180,7 @@ static double train_loss(network *n, const float *target)
         mg_sam_prompt prompt = decode(n, b, (mg_sam_slots){0, 1}, &pass, &scratch);
         memset(dmasks, 0, cells * sizeof *dmasks);
         total += mg_sam_loss(dmasks, &diou, NULL, NULL, pass.masks, pass.iou, target + b * cells,
-                             NULL, 1, cells, 20, n->B);
+                             NULL, NULL, 1, cells, 20, n->B);
         decode_backward(n, b, dmasks, &diou, &pass, &prompt, scratch);
     }
     mg_vit_backward(NULL, n->grads, &n->acts, &n->vit, &n->p, n->dembedding, n->images, NULL,

@@ -21,6 +21,7 @@ static const mg_option train_table[] = {
     {"train.lr",     MG_REAL,   AT(lr),     "1.5e-4", 1e-8, 1,     "peak rate", NULL},
     {"train.name",   MG_TEXT,   AT(name),   "",       0,    0,     "a name", NULL},
     {"train.mode",   MG_CHOICE, AT(mode),   "sum",    0,    0,     "how", "sum|split|rotate"},
+    {"train.lr",     MG_PRESET, 0,          "0.25",   0,    0,     NULL, "train.mode=rotate"},
     {0},
 };
 static const mg_option pretrain_table[] = {
@@ -29,6 +30,7 @@ static const mg_option pretrain_table[] = {
     {"pretrain.values",      MG_TREE, AT(values),    "",         0, 0, "label values", NULL},
     {"pretrain.seed",        MG_INT,  AT(seed),      "0",        0, 0, "seed", NULL},
     {"pretrain.free_real",   MG_REAL, AT(free_real), "0",        0, 0, "any number", NULL},
+    {"pretrain.tasks",       MG_PRESET, 0,           "shed",     0, 0, NULL, "train.mode=rotate"},
     {0},
 };
 // clang-format on
@@ -111,6 +113,28 @@ static void test_sets(void **state)
     unload();
     OK(load_set(NULL, "values={1: nerve}"));
     CHECK(mg_json_size(s.values) == 1);
+    unload();
+}
+
+// A preset changes defaults; what is given by itself wins, wherever it is written.
+static void test_presets(void **state)
+{
+    (void)state;
+    OK(load("train: {mode: rotate}"));
+    CHECK(s.lr == 0.25 && s.epochs == 400 && s.tasks.count == 1);
+    assert_string_equal(s.tasks.item[0], "shed");
+    unload();
+    OK(load_set(NULL, "mode=rotate"));
+    CHECK(s.lr == 0.25);
+    unload();
+    OK(load("train: {lr: 1.5e-4, mode: rotate}")); // the default, but given
+    CHECK(s.lr == 1.5e-4 && s.tasks.count == 1);
+    unload();
+    OK(load_set("train: {mode: rotate}", "lr=0.5"));
+    CHECK(s.lr == 0.5 && s.tasks.count == 1);
+    unload();
+    OK(load_set("train: {mode: rotate}", "mode=split"));
+    CHECK(s.lr == 1.5e-4 && s.tasks.count == 2);
     unload();
 }
 
@@ -255,7 +279,8 @@ static void test_markdown(void **state)
     (void)state;
     char *text = mg_config_markdown(groups, 2, NULL);
     CHECK(strstr(text, "## train\n"));
-    CHECK(strstr(text, "| `train.lr` | `1.5e-4` | number, 1e-08 to 1 | peak rate |\n"));
+    CHECK(strstr(text, "| `train.lr` | `1.5e-4`, `0.25` with train.mode=rotate | number, 1e-08 to "
+                       "1 | peak rate |\n"));
     CHECK(strstr(text, "| `train.mode` | `sum` | sum, split, rotate | how |\n"));
     mg_free(text);
 }
@@ -269,8 +294,7 @@ static void test_owners(void **state)
 
     (void)state;
     char *text = mg_config_markdown(all, 3, owners);
-    CHECK(
-        strstr(text, "| `train.lr` in one, three | `1.5e-4` | number, 1e-08 to 1 | peak rate |\n"));
+    CHECK(strstr(text, "| `train.lr` in one, three | `1.5e-4`, `0.25` with train.mode=rotate | "));
     CHECK(strstr(text, "| `train.lr` in two | `1` | number, 0 to 1 | another rate |\n"));
     CHECK(strstr(text, "| `train.epochs` | "));
     mg_free(text);
@@ -308,10 +332,15 @@ static void test_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),   cmocka_unit_test(test_yaml),
-        cmocka_unit_test(test_sets),       cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_yaml_rules), cmocka_unit_test(test_known_elsewhere),
-        cmocka_unit_test(test_echo),       cmocka_unit_test(test_markdown),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_yaml),
+        cmocka_unit_test(test_sets),
+        cmocka_unit_test(test_presets),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_yaml_rules),
+        cmocka_unit_test(test_known_elsewhere),
+        cmocka_unit_test(test_echo),
+        cmocka_unit_test(test_markdown),
         cmocka_unit_test(test_owners),
 #ifdef MG_DEBUG
         cmocka_unit_test(test_faults),

@@ -8,6 +8,8 @@ enum { M = 3, N = 83 };
 
 static float z[M * N], y[N], q[M], dz[M * N], dq[M];
 static uint8_t valid[N];
+static float weights[N];
+static const float *weight; // `weights`, or NULL
 
 static void setup(int soft)
 {
@@ -18,6 +20,8 @@ static void setup(int soft)
         valid[i] = i % 7 != 3;
         y[i] = soft ? 0.5f + 0.5f * sinf(y[i]) : y[i] > 0.3f;
     }
+    for (int i = 0; i < N; i++) weights[i] = 0.8f + 0.3f * (float)(i % 5);
+    weight = NULL;
     memset(dz, 0, sizeof dz);
     memset(dq, 0, sizeof dq);
 }
@@ -26,13 +30,13 @@ typedef double (*loss)(float *dz, float *dq);
 
 static double sam(float *d, float *e)
 {
-    return mg_sam_loss(d, e, NULL, NULL, z, q, y, valid, M, N, 20, 5);
+    return mg_sam_loss(d, e, NULL, NULL, z, q, y, valid, weight, M, N, 20, 5);
 }
 
 static double bce(float *d, float *e)
 {
     (void)e;
-    return mg_bce_loss(d, z, y, valid, M, N, 2, 700);
+    return mg_bce_loss(d, z, y, valid, weight, M, N, 2, 700);
 }
 
 static double dice_sq(float *d, float *e)
@@ -66,9 +70,10 @@ static void gradients(void **state)
     for (int soft = 0; soft < 2; soft++) {
         loss list[] = {sam, bce, dice_sq};
         const char *name[] = {"sam", "bce", "dice_sq"};
-        for (int k = 0; k < 3; k++) {
+        for (int k = 0; k < 6; k++) {
             setup(soft);
-            differences(list[k], name[k]);
+            if (k > 2) weight = weights;
+            differences(list[k % 3], name[k % 3]);
         }
     }
 }
@@ -79,7 +84,7 @@ static void sam_values(void **state)
     int best = -1;
     (void)state;
     setup(0);
-    double L = mg_sam_loss(dz, dq, &best, slot, z, q, y, valid, M, N, 20, 4);
+    double L = mg_sam_loss(dz, dq, &best, slot, z, q, y, valid, weight, M, N, 20, 4);
     for (int m = 0; m < M; m++) {
         double focal = 0, p = 0, t = 0, pt = 0, hit = 0, either = 0, V = 0;
         for (int i = 0; i < N; i++) {
@@ -102,21 +107,44 @@ static void sam_values(void **state)
     CHECK(fabs(L - (slot[best].combo + slot[best].iou_mse) / 4) <= 1e-12);
 }
 
+// bce_pw2 and dice_sq by their formulas, with and without weights of the cells (Dice has none).
+static void other_values(void **state)
+{
+    (void)state;
+    for (int weighted = 0; weighted < 2; weighted++) {
+        double ce = 0, dice = 0;
+        setup(1);
+        if (weighted) weight = weights;
+        for (int m = 0; m < M; m++) {
+            double py = 0, pp = 0, yy = 0;
+            for (int i = 0; i < N; i++) {
+                if (!valid[i]) continue;
+                double p = 1 / (1 + exp(-(double)z[m * N + i])), t = y[i];
+                ce -= (weighted ? weights[i] : 1) * (2 * t * log(p) + (1 - t) * log(1 - p));
+                py += p * t, pp += p * p, yy += t * t;
+            }
+            dice += 1 - (2 * py + 1e-5) / (pp + yy + 1e-5);
+        }
+        CHECK(fabs(bce(NULL, NULL) - ce / 700) <= 1e-12);
+        CHECK(fabs(dice_sq(NULL, NULL) - dice / 6) <= 1e-12);
+    }
+}
+
 static void extremes(void **state)
 {
     int best = -1;
     (void)state;
     setup(0);
     memset(z, 0, sizeof z); // every slot ties
-    mg_sam_loss(NULL, NULL, &best, NULL, z, q, y, valid, M, N, 20, 1);
+    mg_sam_loss(NULL, NULL, &best, NULL, z, q, y, valid, weight, M, N, 20, 1);
     CHECK(best == 0);
     for (int i = 0; i < M * N; i++) z[i] = y[i % N] > 0 ? -60 : 60; // all wrong
-    double L = mg_sam_loss(dz, dq, NULL, NULL, z, q, y, valid, M, N, 20, 1);
+    double L = mg_sam_loss(dz, dq, NULL, NULL, z, q, y, valid, weight, M, N, 20, 1);
     CHECK(L > 100 && L < INFINITY);
     for (int i = 0; i < M * N; i++) CHECK(fabsf(dz[i]) < INFINITY);
     memset(valid, 0, sizeof valid); // nothing counts
-    CHECK(fabs(mg_sam_loss(NULL, NULL, NULL, NULL, z, q, y, valid, M, N, 20, 1) - q[0] * q[0]) <=
-          1e-7);
+    CHECK(fabs(mg_sam_loss(NULL, NULL, NULL, NULL, z, q, y, valid, weight, M, N, 20, 1) -
+               q[0] * q[0]) <= 1e-7);
     CHECK(mg_valid_cells(valid, N) == 0 && mg_valid_cells(NULL, N) == N);
 }
 
@@ -125,6 +153,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients),
         cmocka_unit_test(sam_values),
+        cmocka_unit_test(other_values),
         cmocka_unit_test(extremes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

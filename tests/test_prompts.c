@@ -424,6 +424,25 @@ static void nothing_is_left_over(void **state)
     CHECK(mg_mem_live() == 0);
 }
 
+static void weights_of_cells(void **state)
+{
+    mg_click clicks[] = {{2, 1, 0, 1}, {9, 1, 0, 0}, {5, 1, 0, 1}};
+    uint8_t mask[2 * 130] = {0};
+    float weight[2 * 130];
+    (void)state;
+    fill_box(mask, 130, 0, 0, 2, 7);
+    mg_click_weights(weight, mask, 2, 130, clicks, 3);
+    for (int y = 0; y < 2; y++)
+        for (int x = 0; x < 130; x++) {
+            double t = x < 7 ? fmin(hypot(x - 2, y - 1), hypot(x - 5, y - 1)) : hypot(x - 9, y - 1);
+            double want = 0.8 + 1.2 * (1 - fmin(t, 100) / 100);
+            CHECK(fabs(weight[y * 130 + x] - want) <= 1e-6);
+        }
+    CHECK(weight[130 + 2] == 2 && fabsf(weight[129] - 0.8f) <= 1e-6f);
+    mg_click_weights(weight, mask, 2, 130, clicks, 1); // no negative click
+    CHECK(fabsf(weight[130 + 9] - 0.8f) <= 1e-6f && weight[130 + 2] == 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,6 +455,7 @@ int main(void)
         cmocka_unit_test(start_by_schedule),
         cmocka_unit_test(schedules),
         cmocka_unit_test(draws_of_a_step),
+        cmocka_unit_test(weights_of_cells),
         cmocka_unit_test(boxes),
         cmocka_unit_test(random_cells),
         cmocka_unit_test(nothing_is_left_over),

@@ -124,7 +124,7 @@ static void frame_is_normalised_and_padded(void **state)
     mg_frame_size(2000, 1, 256, &h2, &w2);
     CHECK(h2 == 256 && w2 == 1);
     memset(a, 100, sizeof a);
-    OK(mg_frame_picture(out, 32, a, 10, 20, 1));
+    OK(mg_frame_picture(out, 32, 16, 32, a, 10, 20, 1));
     CHECK(fabs(out[0] - (100 - 123.675) / 58.395) <= 1e-6);
     CHECK(fabs(out[2 * 1024 + 15 * 32 + 31] - (100 - 103.53) / 57.375) <= 1e-6);
     for (int y = 16; y < 32; y++)

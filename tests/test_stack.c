@@ -193,8 +193,8 @@ static double detached_loss(bench *b, const mg_target_work *made, const float *e
     mg_seg_stack_plan(s, MG_PLAN_EACH);
     mg_seg_stack_decode(s);
     for (int z = 0; z < SLICES; z++) iou += s->iou[z] / SLICES;
-    return mg_sam_loss(NULL, NULL, NULL, NULL, s->logits, &iou, b->target, b->valid, 1, COUNT, 20,
-                       1);
+    return mg_sam_loss(NULL, NULL, NULL, NULL, s->logits, &iou, b->target, b->valid, NULL, 1, COUNT,
+                       20, 1);
 }
 
 // Along a direction in the embedding of slice z: derivative by gradient, and by differences of

@@ -65,18 +65,20 @@ static void same_bits_on_any_ranks(void **state)
     static const struct {
         const char *name, *how, *more;
     } cases[] = {{"stack", "prompts.box_weight=0.5", "train.flip=true"},
-                 {"slice", "prompts.volume=slice", "train.loss=dice_bce"}};
-    uint64_t hash[2];
+                 {"slice", "prompts.volume=slice", "train.loss=dice_bce"},
+                 {"release", "train.preset=release", "prompts.volume=slice"},
+                 {"weighted", "train.preset=release", "train.loss=bce_pw2"}};
+    uint64_t hash[4];
 
     (void)state;
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < 4; k++) {
         OK(train(world, cases[k].name, cases[k].how, cases[k].more));
         if (mg_comm_rank(world) != 0) continue;
         char one[32];
         snprintf(one, sizeof one, "%s-alone", cases[k].name);
         OK(train(alone, one, cases[k].how, cases[k].more));
         CHECK((hash[k] = hash_of(cases[k].name)) == hash_of(one));
-        CHECK(k == 0 || hash[0] != hash[1]);
+        CHECK(k == 0 || hash[k] != hash[k - 1]);
     }
 }
 

@@ -3,12 +3,13 @@
 #include <string.h>
 
 #include "finetune/cmd.h"
-#include "finetune/report.h"
+#include "finetune/report_paper.h"
 #include "runtime/log.h"
 #include "runtime/mem.h"
 
 typedef struct {
-    char *out, *title, *paper, *baseline;
+    mg_list paper;
+    char *out, *title, *values, *baseline;
     int64_t seed, replicates, pictures;
     double fail_dice;
 } settings;
@@ -18,7 +19,8 @@ typedef struct {
 static const mg_option options[] = {
     {"report.out", MG_TEXT, AT(out), "report", 0, 0, "folder that gets index.html; empty: no page", NULL},
     {"report.title", MG_TEXT, AT(title), "medgraft report", 0, 0, "title of the page", NULL},
-    {"report.paper", MG_TEXT, AT(paper), "", 0, 0, "table of published values (CSV: dataset, method, target, metric, value) to show beside the measured ones; never beside phantoms", NULL},
+    {"report.paper", MG_LIST, AT(paper), "", 0, 0, "tables of the Medical SAM Adapter paper to show with what was measured and the difference: table1 (AMOS), table2 (BTCV), table3 (optic cup, brain tumour, thyroid nodule)", NULL},
+    {"report.values", MG_TEXT, AT(values), "", 0, 0, "values of another paper instead (CSV: table, dataset, method, target, metric, value)", NULL},
     {"report.baseline", MG_TEXT, AT(baseline), "", 0, 0, "method, run or line that all others are compared with; empty: all pairs of up to six lines, otherwise the first line", NULL},
     {"report.seed", MG_INT, AT(seed), "0", 0, 1e15, "of the bootstrap", NULL},
     {"report.replicates", MG_INT, AT(replicates), "10000", 10, 1e6, "bootstrap replicates", NULL},
@@ -59,6 +61,22 @@ static mg_status write_page(const mg_report *report, const char *dir)
     return st;
 }
 
+static mg_status make_tables(const settings *s, mg_report *report)
+{
+    if (!s->paper.count) return MG_OK;
+    MG_TRY(mg_paper_read(*s->values ? s->values : NULL, &report->paper));
+    report->table = mg_calloc((size_t)s->paper.count, sizeof *report->table);
+    MG_CHECK(report->table, MG_ERR_MEMORY, "cannot allocate %d tables", s->paper.count);
+    for (int i = 0; i < s->paper.count; i++) {
+        const char *name = s->paper.item[i];
+        MG_CHECK(strncmp(name, "table", 5) == 0, MG_ERR_CONFIG,
+                 "report.paper holds '%s', expected table1, table2, ...", name);
+        MG_TRY(mg_paper_table_make(report, name + 5, &report->table[i]));
+        report->tables++;
+    }
+    return MG_OK;
+}
+
 static mg_status make_report(const mg_args *args, const settings *s)
 {
     mg_report report = {.title = s->title,
@@ -69,8 +87,8 @@ static mg_status make_report(const mg_args *args, const settings *s)
                         .baseline = s->baseline};
 
     mg_status st = read_runs(args, &report);
-    if (!st && *s->paper) st = mg_paper_read(s->paper, &report.paper);
     if (!st) st = mg_report_collect(&report);
+    if (!st) st = make_tables(s, &report);
     if (!st) mg_report_print(&report, stdout);
     if (!st && *s->out) st = write_page(&report, s->out);
     mg_report_free(&report);
@@ -82,9 +100,10 @@ mg_status mg_cmd_report(const mg_args *args)
     settings s;
     mg_option_group group = {options, &s};
 
-    MG_CHECK(args->argc > 0, MG_ERR_CONFIG, "report needs run folders: medgraft report RUN...");
     MG_TRY(mg_args_load(args, &group, 1));
-    mg_status st = make_report(args, &s);
+    mg_status st = args->argc > 0 || s.paper.count
+                       ? make_report(args, &s)
+                       : MG_FAIL(MG_ERR_CONFIG, "report needs run folders: medgraft report RUN...");
     mg_config_free(&group, 1);
     return st;
 }

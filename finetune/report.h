@@ -37,22 +37,28 @@ typedef struct {
 mg_status mg_report_run_read(const char *path, mg_report_run *run);
 void mg_report_run_free(mg_report_run *run);
 
-// --- report_paper.c: values printed in a paper -----------------------------------------------------------
+// --- report_paper.h: tables of a paper ------------------------------------------------------------------
 
-// A table with the columns dataset, method, target, metric, value.
+enum {
+    MG_PAPER_TABLE,
+    MG_PAPER_DATASET,
+    MG_PAPER_METHOD,
+    MG_PAPER_TARGET,
+    MG_PAPER_METRIC,
+    MG_PAPER_VALUE,
+    MG_PAPER_FIELDS
+};
+
+// Printed values; cells point into the text.
 typedef struct {
     char *text;
-    char *(*cell)[5]; // dataset, method, target, metric, value; point into text
+    char *(*cell)[MG_PAPER_FIELDS];
     int64_t rows;
 } mg_paper;
 
-mg_status mg_paper_read(const char *path, mg_paper *paper);
 void mg_paper_free(mg_paper *paper);
 
-// The printed value for a method with a number of clicks ("MSA", "1 click") on a data set, for a
-// class name or NULL (the average). Dice and IoU as fractions. NaN if there is none.
-double mg_paper_find(const mg_paper *paper, const char *set, const char *method,
-                     const char *protocol, const char *class_name, const char *metric);
+typedef struct mg_paper_table mg_paper_table;
 
 // --- report_sets.c: results side by side -------------------------------------------------------------------
 
@@ -64,8 +70,7 @@ typedef struct {
     mg_score_table table;
     mg_summary average[MG_SCORES];
     mg_interval interval[MG_SCORES];
-    double paper[MG_SCORES]; // NaN if not printed there
-    double failed_share;     // of the cases, whose Dice is below the limit
+    double failed_share; // of the cases, whose Dice is below the limit
 } mg_report_entry;
 
 // Two lines compared case by case (mean Dice over the classes of a case).
@@ -91,6 +96,8 @@ typedef struct {
     mg_report_run *run;
     int runs;
     mg_paper paper;
+    mg_paper_table *table; // of the paper
+    int tables;
     mg_report_set *set;
     int sets;
     uint64_t seed;

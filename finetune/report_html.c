@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "finetune/report.h"
+#include "finetune/report_paper.h"
 #include "runtime/mem.h"
 #include "runtime/run.h"
 
@@ -46,13 +46,6 @@ static double best_of(const mg_report_set *set, int kind)
     return best;
 }
 
-static bool has_paper(const mg_report_set *set)
-{
-    for (int i = 0; i < set->entries; i++)
-        if (!isnan(set->entry[i].paper[MG_SCORE_DICE])) return true;
-    return false;
-}
-
 static void score_head(FILE *out, const mg_report_set *set)
 {
     double tolerance = set->entry[0].run->scores.nsd_tolerance;
@@ -76,7 +69,6 @@ static void score_head(FILE *out, const mg_report_set *set)
         fprintf(out, "<th scope=\"col\">NSD</th>");
     else
         fprintf(out, "<th scope=\"col\">NSD<br>%g %s</th>", tolerance, set->unit);
-    if (has_paper(set)) fprintf(out, "<th scope=\"col\">Dice in<br>the paper</th>");
     fprintf(out, "<th scope=\"col\">Missed</th></tr></thead>\n");
 }
 
@@ -102,7 +94,6 @@ static void score_row(FILE *out, const mg_report_set *set, const mg_report_entry
         cell(out, mean, mg_score_is_distance((mg_score_kind)rest[k]) ? 2 : 3,
              !e->control && mean == best_of(set, rest[k]));
     }
-    if (has_paper(set)) cell(out, e->paper[MG_SCORE_DICE], 3, false);
     fprintf(out, "<td>%lld%s</td></tr>\n", (long long)e->table.missed,
             e->failed_share > 0.7 ? "&thinsp;&dagger;" : "");
 }
@@ -166,8 +157,7 @@ static void scores_section(FILE *out, const mg_report *report)
         if (set->entry[0].table.classes > 1) class_table(out, set);
         if (set->phantom)
             fprintf(out, "<p class=\"note\">Phantom scores: these pictures were drawn from a seed. "
-                         "They say nothing about real patients and stand beside no published "
-                         "value.</p>\n");
+                         "They say nothing about real patients.</p>\n");
     }
     if (failed)
         fprintf(out,
@@ -181,6 +171,17 @@ static void scores_section(FILE *out, const mg_report *report)
             "empty, Dice, IoU and NSD are 0 and the distances the diagonal of the grid; such "
             "targets are counted under Missed. Where both are empty nothing is counted, unless "
             "the evaluation was told to.</p></details></section>\n");
+}
+
+// --- tables of the paper -----------------------------------------------------------------------------
+
+static void paper_section(FILE *out, const mg_report *report)
+{
+    fprintf(out,
+            "<section id=\"paper\"><h2>Beside the paper</h2>\n<p>What the paper prints, what was "
+            "measured under the same name, and the difference.</p>\n");
+    for (int t = 0; t < report->tables; t++) mg_paper_html(&report->table[t], out);
+    fprintf(out, "</section>\n");
 }
 
 // --- comparisons -------------------------------------------------------------------------------------
@@ -465,6 +466,7 @@ static void head(FILE *out, const mg_report *report, const contents *c)
     fprintf(out, "</h1><p class=\"note\">medgraft %s, %d run%s</p>\n<nav aria-label=\"Parts\">",
             mg_version(), report->runs, report->runs == 1 ? "" : "s");
     if (c->scores) fprintf(out, "<a href=\"#scores\">Scores</a>");
+    if (report->tables) fprintf(out, "<a href=\"#paper\">Beside the paper</a>");
     if (c->comparisons) fprintf(out, "<a href=\"#comparisons\">Comparisons</a>");
     if (c->clicks) fprintf(out, "<a href=\"#clicks\">Clicks</a>");
     if (c->training) fprintf(out, "<a href=\"#training\">Training</a>");
@@ -478,6 +480,7 @@ static mg_status write_page(FILE *out, const mg_report *report)
 
     head(out, report, &c);
     if (c.scores) scores_section(out, report);
+    if (report->tables) paper_section(out, report);
     if (c.comparisons) comparisons_section(out, report);
     if (c.clicks) clicks_section(out, report);
     if (c.training) curves_section(out, report);

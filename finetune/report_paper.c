@@ -1,5 +1,5 @@
-// Values printed in a paper, to stand beside measured ones. The file keeps the paper's spelling; the
-// differences ("MSA 1-point", "Ave", percent in one table and fractions in another) are met here.
+// Values printed in a paper, and the names they go by. The file keeps the paper's spelling; the
+// differences ("MSA 1-point" and "MSA", "EnsDiff" and "EnsemDiff", "Ave") are met here.
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
@@ -7,30 +7,11 @@
 #include <strings.h>
 
 #include "finetune/cells.h"
-#include "finetune/report.h"
+#include "finetune/report_paper.h"
+#include "runtime/fsys.h"
 #include "runtime/mem.h"
 
-enum { FIELDS = 5, MAX_COLUMNS = 16, MAX_FILE = 1 << 24 };
-enum { DATASET, METHOD, TARGET, METRIC, VALUE };
-
-// Columns of the paper's organ tables and the names of the classes they stand for.
-static const char *const organs[][2] = {
-    {"R.Kid", "right kidney"},
-    {"L.Kid", "left kidney"},
-    {"Gall.", "gall bladder"},
-    {"Eso.", "esophagus"},
-    {"Stom.", "stomach"},
-    {"Aorta", "arota"}, // as one data set spells it
-    {"IVC", "postcava"},
-    {"IVC", "inferior vena cava"},
-    {"Veins", "portal and splenic veins"},
-    {"Panc.", "pancreas"},
-    {"RAG", "right adrenal gland"},
-    {"LAG", "left adrenal gland"},
-    {"Duo.", "duodenum"},
-    {"Blad.", "bladder"},
-    {"Postc.", "prostate/uterus"}, // by its place in the table, whatever it seems to abbreviate
-};
+enum { MAX_COLUMNS = 16, MAX_FILE = 1 << 24 };
 
 void mg_paper_free(mg_paper *paper)
 {
@@ -39,13 +20,14 @@ void mg_paper_free(mg_paper *paper)
     *paper = (mg_paper){0};
 }
 
-static mg_status find_columns(char *line, const char *path, int column[FIELDS])
+static mg_status find_columns(char *line, const char *path, int column[MG_PAPER_FIELDS])
 {
-    static const char *const field[FIELDS] = {"dataset", "method", "target", "metric", "value"};
+    static const char *const field[MG_PAPER_FIELDS] = {"table",  "dataset", "method",
+                                                       "target", "metric",  "value"};
     char *cell[MAX_COLUMNS];
     int count = line ? mg_cells_split(line, cell, MAX_COLUMNS) : 0;
 
-    for (int f = 0; f < FIELDS; f++) {
+    for (int f = 0; f < MG_PAPER_FIELDS; f++) {
         int c = 0;
         while (c < count && strcasecmp(cell[c], field[f]) != 0) c++;
         MG_CHECK(c < count, MG_ERR_FORMAT, "table '%s' has no column '%s'", path, field[f]);
@@ -56,7 +38,7 @@ static mg_status find_columns(char *line, const char *path, int column[FIELDS])
 
 static mg_status read_rows(mg_paper *paper, const char *path)
 {
-    int column[FIELDS];
+    int column[MG_PAPER_FIELDS];
     char *at = paper->text, *cell[MAX_COLUMNS], *line;
     int64_t number = 1, room = 0;
 
@@ -71,7 +53,7 @@ static mg_status read_rows(mg_paper *paper, const char *path)
             MG_CHECK(grown, MG_ERR_MEMORY, "cannot allocate the table '%s'", path);
             paper->cell = grown;
         }
-        for (int f = 0; f < FIELDS; f++) {
+        for (int f = 0; f < MG_PAPER_FIELDS; f++) {
             MG_CHECK(column[f] < count, MG_ERR_FORMAT, "'%s' line %lld has %d cells", path,
                      (long long)number, count);
             paper->cell[paper->rows][f] = cell[column[f]];
@@ -83,89 +65,127 @@ static mg_status read_rows(mg_paper *paper, const char *path)
 
 mg_status mg_paper_read(const char *path, mg_paper *paper)
 {
+    mg_status st = MG_OK;
+
     *paper = (mg_paper){0};
-    MG_TRY(mg_read_file(path, MAX_FILE, &paper->text, NULL));
-    mg_status st = read_rows(paper, path);
+    if (path)
+        st = mg_read_file(path, MAX_FILE, &paper->text, NULL);
+    else if (!(paper->text = mg_strdup(mg_paper_values)))
+        st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate the paper's values");
+    if (!st) st = read_rows(paper, path ? path : "values of the paper");
     if (st) mg_paper_free(paper);
     return st;
 }
 
-// --- matching ----------------------------------------------------------------------------------------
-
-// Letters and digits in lower case.
-static void plain(const char *text, char *out, size_t room)
+double mg_paper_number(const char *text)
 {
-    size_t n = 0;
-    for (; *text && n + 1 < room; text++)
-        if (isalnum((unsigned char)*text)) out[n++] = (char)tolower((unsigned char)*text);
-    out[n] = '\0';
+    bool ok = true;
+    double value = mg_cell_number(text, &ok);
+    return ok ? value : NAN;
 }
 
-// One name within the other: "amos" and "AMOS2022", "TNSCUI" and "TNSCUI+DDTI".
-static bool alike(const char *a, const char *b)
-{
-    char x[128], y[128];
+// --- names ------------------------------------------------------------------------------------------
 
-    plain(a, x, sizeof x);
-    plain(b, y, sizeof y);
-    return *x && *y && (strstr(x, y) || strstr(y, x));
+// Letters (and digits) in lower case.
+static void plain(const char *text, bool digits, char out[128])
+{
+    size_t n = 0;
+    for (; *text && n < 127; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (isalpha(c) || (digits && isdigit(c))) out[n++] = (char)tolower(c);
+    }
+    out[n] = '\0';
 }
 
 static bool same(const char *a, const char *b)
 {
     char x[128], y[128];
 
-    plain(a, x, sizeof x);
-    plain(b, y, sizeof y);
+    plain(a, true, x);
+    plain(b, true, y);
     return strcmp(x, y) == 0;
 }
 
-static bool is_class(const char *printed, const char *class_name)
+bool mg_paper_is_set(const char *printed, const char *set)
 {
-    bool listed = false;
+    char name[128], part[128], whole[128];
 
-    for (size_t i = 0; i < sizeof organs / sizeof *organs; i++) {
-        if (strcasecmp(organs[i][0], printed) != 0) continue;
-        if (same(organs[i][1], class_name)) return true;
-        listed = true;
+    plain(set, false, name);
+    snprintf(whole, sizeof whole, "%s", printed);
+    for (char *at = whole, *end = at; end; at = end + 1) {
+        end = strchr(at, '+');
+        if (end) *end = '\0';
+        plain(at, false, part);
+        if (*part && strstr(name, part)) return true;
     }
-    return same(printed, class_name) || (!listed && alike(printed, class_name));
+    return false;
 }
 
-static bool is_average(const char *printed)
+bool mg_paper_is_average(const char *printed)
 {
     return same(printed, "avg") || same(printed, "ave");
 }
 
-// "SAM 3 points", "MSA 1-point", "MSA" (how many is not said: taken as one).
-static bool is_method(const char *printed, const char *method, int clicks)
-{
-    size_t length = strcspn(printed, " ");
-    char name[64], wanted[64];
-    const char *number = printed + length + strspn(printed + length, " ");
+// Columns of the paper and the classes they stand for, where the names differ.
+static const char *const classes[][2] = {
+    {"R.Kid", "right kidney"},
+    {"L.Kid", "left kidney"},
+    {"Gall.", "gallbladder"},
+    {"Eso.", "esophagus"},
+    {"Stom.", "stomach"},
+    {"IVC", "inferior vena cava"},
+    {"Veins", "portal and splenic veins"},
+    {"Panc.", "pancreas"},
+    {"RAG", "right adrenal gland"},
+    {"LAG", "left adrenal gland"},
+    {"AG", "right adrenal gland"}, // mean of the two
+    {"AG", "left adrenal gland"},
+    {MG_PAPER_MERGED, "adrenal glands"},
+    {"Duo.", "duodenum"},
+    {"Blad.", "bladder"},
+    {"Postc.", "prostate/uterus"}, // by its place in the table, whatever it seems to abbreviate
+    {"Brain-Tumor", "whole tumour"},
+    {"Brain-Tumor", "WT"},
+    {"Thyroid Nodule", "nodule"},
+};
 
-    plain(method, wanted, sizeof wanted);
-    snprintf(name, sizeof name, "%.*s", (int)(length < 63 ? length : 63), printed);
-    plain(name, name, sizeof name);
-    if (strcmp(name, wanted) != 0) return false;
-    return clicks == (*number ? mg_protocol_clicks(number) : 1);
+bool mg_paper_is_class(const char *printed, const char *class_name)
+{
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        if (!strcmp(classes[i][0], printed) && same(classes[i][1], class_name)) return true;
+    return same(printed, class_name);
 }
 
-double mg_paper_find(const mg_paper *paper, const char *set, const char *method,
-                     const char *protocol, const char *class_name, const char *metric)
+// A method's name without a number of points, in plain letters; the number, 0 if there is none.
+static int take_method(const char *text, char name[128])
 {
-    int clicks = mg_protocol_clicks(protocol);
+    char *end, buffer[128];
+    const char *number = text;
+    long points = 0;
 
-    for (int64_t i = 0; i < paper->rows && clicks > 0; i++) {
-        char **cell = paper->cell[i];
-        bool ok = true;
-        if (strcasecmp(cell[METRIC], metric) != 0 || !alike(cell[DATASET], set)) continue;
-        if (!is_method(cell[METHOD], method, clicks)) continue;
-        if (class_name ? !is_class(cell[TARGET], class_name) : !is_average(cell[TARGET])) continue;
-        double value = mg_cell_number(cell[VALUE], &ok);
-        if (!ok) return NAN; // "-": left out there
-        bool percent = value > 1.5 && strcasecmp(metric, "hd95") != 0;
-        return percent ? value / 100 : value;
+    snprintf(buffer, sizeof buffer, "%s", text);
+    while ((number = strchr(number, ' '))) { // " 1 point", " 3 points", " 1-point"
+        points = strtol(++number, &end, 10);
+        while (end > number && (*end == ' ' || *end == '-')) end++;
+        bool said =
+            end > number && (!strncasecmp(end, "point", 5) || !strncasecmp(end, "click", 5));
+        if (said) {
+            buffer[number - 1 - text < 127 ? number - 1 - text : 127] = '\0';
+            break;
+        }
+        points = 0;
     }
-    return NAN;
+    plain(buffer, true, name);
+    if (!strcmp(name, "ensdiff")) strcpy(name, "ensemdiff"); // one method, two spellings
+    return (int)points;
+}
+
+bool mg_paper_is_method(const char *printed, const char *method, int clicks)
+{
+    char a[128], b[128];
+    int wanted = take_method(printed, a), said = take_method(method, b);
+
+    if (strcmp(a, b) != 0 || clicks < 0) return false;
+    if (!clicks) clicks = said;
+    return wanted ? clicks == wanted : clicks <= 1;
 }

@@ -1,10 +1,10 @@
 // Results side by side: the lines of each data set's table (one per run and protocol), their means
-// and intervals, the paper's values, and comparisons case by case with Holm's adjustment.
+// and intervals, and comparisons case by case with Holm's adjustment.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "finetune/report.h"
+#include "finetune/report_paper.h"
 #include "runtime/mem.h"
 
 // With more lines than this all are compared with the first.
@@ -31,6 +31,8 @@ void mg_report_free(mg_report *report)
     mg_free(report->set);
     for (int r = 0; r < report->runs; r++) mg_report_run_free(&report->run[r]);
     mg_free(report->run);
+    for (int t = 0; t < report->tables; t++) mg_paper_table_free(&report->table[t]);
+    mg_free(report->table);
     mg_paper_free(&report->paper);
     *report = (mg_report){0};
 }
@@ -72,20 +74,7 @@ static double share_below(const mg_score_table *t, double limit)
     return n ? (double)below / (double)n : 0;
 }
 
-static double paper_value(const mg_report *report, const mg_report_entry *e, const char *metric)
-{
-    const char *method = e->run->scores.method;
-    const mg_score_table *t = &e->table;
-
-    double value = mg_paper_find(&report->paper, t->set, method, t->protocol, NULL, metric);
-    if (isnan(value) && t->classes == 1) // tables of one target print no average
-        value =
-            mg_paper_find(&report->paper, t->set, method, t->protocol, t->class_name[0], metric);
-    return value;
-}
-
-// Published values never stand beside phantoms.
-static mg_status fill_entry(const mg_report *report, bool phantom, mg_report_entry *e)
+static mg_status fill_entry(const mg_report *report, mg_report_entry *e)
 {
     const mg_report_run *run = e->run;
     const char *method = *run->scores.method ? run->scores.method : run->name;
@@ -93,11 +82,9 @@ static mg_status fill_entry(const mg_report *report, bool phantom, mg_report_ent
     e->label = mg_sprintf("%s, %s", method, e->table.protocol);
     MG_CHECK(e->label, MG_ERR_MEMORY, "cannot allocate the results of '%s'", run->name);
     e->control = strcmp(e->table.protocol, "other object") == 0;
-    for (int k = 0; k < MG_SCORES; k++) {
+    for (int k = 0; k < MG_SCORES; k++)
         MG_TRY(mg_score_summary(&e->table, (mg_score_kind)k, -1, report->seed, report->replicates,
                                 &e->average[k], &e->interval[k]));
-        e->paper[k] = phantom ? NAN : paper_value(report, e, mg_score_name((mg_score_kind)k));
-    }
     e->failed_share = share_below(&e->table, report->fail_dice);
     return MG_OK;
 }
@@ -117,7 +104,7 @@ static mg_status add_entry(mg_report *report, const mg_report_run *run, int grou
     }
     set->entry = grown;
     grown[set->entries++] = e; // from here on owned by the set
-    return fill_entry(report, set->phantom, &grown[set->entries - 1]);
+    return fill_entry(report, &grown[set->entries - 1]);
 }
 
 // Lines of the same label get the name of their run.

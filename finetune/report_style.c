@@ -65,6 +65,8 @@ const char mg_report_style[] =
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 16px;margin:8px "
     "0;font-size:.92rem}"
     "dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}\n"
+    ".paper td,.paper th{padding:4px 8px}.paper .printed>*{border-top:1px solid var(--rule)}"
+    ".paper .measured>*{border-top:0}.paper .measured th{font-weight:400;padding-left:22px}\n"
     "footer{padding:30px 20px 50px;color:var(--soft);font-size:.88rem}\n"
     "@media(max-width:560px){dl{grid-template-columns:1fr}dd{margin-bottom:6px}}\n"
     "@media print{.wide{overflow:visible}figure,tr{break-inside:avoid}}\n";

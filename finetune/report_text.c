@@ -1,8 +1,8 @@
-// The report as text: one table per data set, then the comparisons.
+// The report as text: one table per data set with its comparisons, then the tables of the paper.
 #include <math.h>
 #include <string.h>
 
-#include "finetune/report.h"
+#include "finetune/report_paper.h"
 
 static int label_width(const mg_report_set *set)
 {
@@ -31,8 +31,7 @@ static void print_interval(FILE *out, const mg_interval *i)
         fprintf(out, "   %.3f-%.3f", i->low, i->high);
 }
 
-static void print_entry(FILE *out, const mg_report_set *set, const mg_report_entry *e, int width,
-                        bool paper)
+static void print_entry(FILE *out, const mg_report_set *set, const mg_report_entry *e, int width)
 {
     fprintf(out, "%-*s%s %6lld", width, e->label, set->phantom ? "  phantom" : "",
             (long long)e->average[MG_SCORE_DICE].n);
@@ -43,15 +42,7 @@ static void print_entry(FILE *out, const mg_report_set *set, const mg_report_ent
     print_value(out, e->average[MG_SCORE_HD95_POOLED].mean, 8, 2);
     print_value(out, e->average[MG_SCORE_ASSD].mean, 8, 2);
     print_value(out, e->average[MG_SCORE_NSD].mean, 6, 3);
-    if (paper) print_value(out, e->paper[MG_SCORE_DICE], 6, 3);
     fputc('\n', out);
-}
-
-static bool any_paper(const mg_report_set *set)
-{
-    for (int i = 0; i < set->entries; i++)
-        if (!isnan(set->entry[i].paper[MG_SCORE_DICE])) return true;
-    return false;
 }
 
 static void print_classes(FILE *out, const mg_report_set *set, int width)
@@ -101,15 +92,15 @@ void mg_report_print(const mg_report *report, FILE *out)
     for (int s = 0; s < report->sets; s++) {
         const mg_report_set *set = &report->set[s];
         int width = label_width(set);
-        bool paper = any_paper(set);
         fprintf(out, "%s%s%s, distances in %s\n", s ? "\n" : "", set->name,
                 set->phantom ? " (phantom)" : "", set->unit);
-        fprintf(out, "%-*s%s %6s %6s %13s %6s %8s %8s %8s %6s%s\n", width, "method",
+        fprintf(out, "%-*s%s %6s %6s %13s %6s %8s %8s %8s %6s\n", width, "method",
                 set->phantom ? "         " : "", "n", "Dice", "95 %", "IoU", "HD95", "pooled",
-                "ASSD", "NSD", paper ? "  paper" : "");
-        for (int i = 0; i < set->entries; i++) print_entry(out, set, &set->entry[i], width, paper);
+                "ASSD", "NSD");
+        for (int i = 0; i < set->entries; i++) print_entry(out, set, &set->entry[i], width);
         print_missing(out, set);
         if (set->entry[0].table.classes > 1) print_classes(out, set, width);
         if (set->pairs) print_pairs(out, set, width);
     }
+    for (int t = 0; t < report->tables; t++) mg_paper_print(&report->table[t], out);
 }

@@ -9,6 +9,12 @@
 
 #include <stdbool.h>
 
+// How operands are read: as they are, or rounded to bfloat16 (to nearest, even). Sums are float32.
+typedef enum { MG_FLOAT32, MG_BFLOAT16 } mg_precision;
+
+// The kernels for MG_BFLOAT16 on this processor ("amx", "avx512_bf16"); NULL: it has none.
+const char *mg_gemm_bf16(void);
+
 // Tell BLAS to use one thread per call. Called once at start by the program.
 void mg_gemm_init(void);
 
@@ -19,11 +25,15 @@ const char *mg_gemm_library(void);
 // Leading dimensions in floats.
 void mg_gemm(float *C, int ldc, const float *A, int lda, bool ta, const float *B, int ldb, bool tb,
              int M, int N, int K, float alpha, float beta);
+// The same in a precision that the processor has.
+void mg_gemm_as(mg_precision precision, float *C, int ldc, const float *A, int lda, bool ta,
+                const float *B, int ldb, bool tb, int M, int N, int K, float alpha, float beta);
 
 // C[M, N] = A[M, K] op(B) + add + bias, in one pass over C.
 //   bias [N] or NULL   add [M, N] with leading dimension ld_add, or NULL; may be C
-void mg_gemm_affine(float *C, int ldc, const float *A, int lda, const float *B, int ldb, bool tb,
-                    int M, int N, int K, const float *bias, const float *add, int ld_add);
+void mg_gemm_affine(mg_precision precision, float *C, int ldc, const float *A, int lda,
+                    const float *B, int ldb, bool tb, int M, int N, int K, const float *bias,
+                    const float *add, int ld_add);
 
 // The product by BLAS, on the calling thread.
 void mg_gemm_blas(float *C, int ldc, const float *A, int lda, bool ta, const float *B, int ldb,

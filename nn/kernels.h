@@ -15,7 +15,19 @@ enum {
     GEMM_DEPTH = 768,       // largest K of it where A is read in place
     GEMM_DEPTH_TA = 384, // where A is transposed and packed: its columns are better read less often
     GEMM_ROWS = 48,      // rows of A packed at a time
+    BF16_TILE = 16,      // rows of A, or columns of B, of a packed tile of pairs
+    BF16_DEPTH = 1024,   // largest K of a block in bfloat16
+    BF16_BLOCK = 512 * 768, // values of the packed block of B, held in the second-level cache
+    BF16_ROWS = 64,         // rows of A packed at a time
 };
+
+// C = alpha op(A)[M, K] op(B)[K, N] + ...; `ta`: A is stored [K, M], `tb`: B is [N, K].
+typedef struct {
+    const float *A, *B;
+    int lda, ldb;
+    bool ta, tb;
+    int M, N, K;
+} gemm_product;
 
 // Where a block's result goes: C = alpha sum + beta add + bias.
 typedef struct {
@@ -112,6 +124,22 @@ const mg_kernels *mg_kernels_get(void);
 // Use the version of this name from now on ("avx512", "avx2", "plain", NULL: the best); false if
 // the processor cannot. For tests and measurements.
 bool mg_kernels_use(const char *name);
+
+// Products in bfloat16 (kernels_bf16.c): operands are rounded as they are packed, sums are float32.
+typedef struct {
+    const char *name; // "amx", "avx512_bf16"
+    // Tiles of op(A)[M, K], strip after strip, and of op(B)[K, N], panel after panel.
+    void (*pack_a)(uint32_t *to, const float *A, int lda, bool ta, int M, int K);
+    void (*pack_b)(uint32_t *to, const float *B, int ldb, bool tb, int N, int K);
+    // Around the blocks of a thread.
+    void (*begin)(void);
+    void (*end)(void);
+    void (*block)(const gemm_result *to, const uint32_t *a, const uint32_t *b, int M, int N, int K);
+} mg_bf16_kernels;
+
+// The best version for this processor, NULL if it has none; and the choice by name as above.
+const mg_bf16_kernels *mg_bf16_kernels_get(void);
+bool mg_bf16_kernels_use(const char *name);
 
 extern const mg_kernels mg_kernels_avx512, mg_kernels_avx2, mg_kernels_plain;
 

@@ -11,15 +11,15 @@
 void mg_linear_forward(float *out, const float *inp, const float *weight, const float *bias,
                        int rows, int in_dim, int out_dim)
 {
-    mg_gemm_affine(out, out_dim, inp, in_dim, weight, in_dim, true, rows, out_dim, in_dim, bias,
-                   NULL, 0);
+    mg_gemm_affine(MG_FLOAT32, out, out_dim, inp, in_dim, weight, in_dim, true, rows, out_dim,
+                   in_dim, bias, NULL, 0);
 }
 
 void mg_linear_residual_forward(float *out, const float *res, const float *inp, const float *weight,
                                 const float *bias, int rows, int in_dim, int out_dim)
 {
-    mg_gemm_affine(out, out_dim, inp, in_dim, weight, in_dim, true, rows, out_dim, in_dim, bias,
-                   res, out_dim);
+    mg_gemm_affine(MG_FLOAT32, out, out_dim, inp, in_dim, weight, in_dim, true, rows, out_dim,
+                   in_dim, bias, res, out_dim);
 }
 
 // Threads take columns and add whole rows in order: the same bits for any number of them.

@@ -93,13 +93,11 @@ INLINE void transpose_part(float *to, int ld_to, const float *from, int ld_from,
     }
 }
 
-// The same for a whole block, in registers: log2(W) rounds of exchanging halves.
-INLINE void transpose_block(float *to, int ld_to, const float *from, int ld_from, float factor)
+// W vectors of W lanes exchanged, in registers: log2(W) rounds of exchanging halves.
+INLINE void transpose_lanes(vec x[W])
 {
-    vec x[W], y[W];
+    vec y[W];
 
-#pragma GCC unroll 16
-    for (int r = 0; r < W; r++) x[r] = load(from + (size_t)r * ld_from);
 #pragma GCC unroll 4
     for (int half = W / 2; half >= 1; half /= 2) {
         ivec low, high;
@@ -117,6 +115,16 @@ INLINE void transpose_block(float *to, int ld_to, const float *from, int ld_from
 #pragma GCC unroll 16
         for (int r = 0; r < W; r++) x[r] = y[r];
     }
+}
+
+// transpose_part for a whole block.
+INLINE void transpose_block(float *to, int ld_to, const float *from, int ld_from, float factor)
+{
+    vec x[W];
+
+#pragma GCC unroll 16
+    for (int r = 0; r < W; r++) x[r] = load(from + (size_t)r * ld_from);
+    transpose_lanes(x);
 #pragma GCC unroll 16
     for (int r = 0; r < W; r++) store(to + (size_t)r * ld_to, factor * x[r]);
 }

@@ -54,17 +54,17 @@ void mg_adapter_forward(float *out, float *hidden, const float *x, const float *
     float *product = scratch + (size_t)rows * a->hidden;
 
     mg_linear_forward(hidden, x, mg_weight(p, a->fc1_w), mg_weight(p, a->fc1_b), rows, a->width,
-                      a->hidden);
+                      a->hidden, p->precision);
     if (e)
         mg_linear_residual_forward(hidden, hidden, e, mg_weight(p, a->fcp_w),
-                                   mg_weight(p, a->fcp_b), rows, a->width, a->hidden);
+                                   mg_weight(p, a->fcp_b), rows, a->width, a->hidden, p->precision);
     const float *h = activate(hidden, scratch, a, rows);
     if (!out) return;
     if (scale == 1) {
-        mg_linear_residual_forward(out, out, h, w2, b2, rows, a->hidden, a->width);
+        mg_linear_residual_forward(out, out, h, w2, b2, rows, a->hidden, a->width, p->precision);
         return;
     }
-    mg_linear_forward(product, h, w2, b2, rows, a->hidden, a->width);
+    mg_linear_forward(product, h, w2, b2, rows, a->hidden, a->width, p->precision);
     mg_add_scaled(out, product, scale, (size_t)rows * a->width);
 }
 
@@ -83,14 +83,14 @@ void mg_adapter_backward(float *dx, float *de, float *grads, const float *dout, 
     }
     if (a->gelu && dfc2) mg_gelu_forward(values, hidden, inner), h = values;
     mg_linear_backward(dhidden, dfc2, mg_grad(p, grads, a->fc2_b), dout, h, mg_weight(p, a->fc2_w),
-                       rows, a->hidden, a->width, false);
+                       rows, a->hidden, a->width, false, p->precision);
     if (a->gelu)
         mg_gelu_backward(dhidden, dhidden, hidden, inner);
     else
         mg_relu_backward(dhidden, dhidden, hidden, inner);
     mg_linear_backward(dx, mg_grad(p, grads, a->fc1_w), mg_grad(p, grads, a->fc1_b), dhidden, x,
-                       mg_weight(p, a->fc1_w), rows, a->width, a->hidden, true);
+                       mg_weight(p, a->fc1_w), rows, a->width, a->hidden, true, p->precision);
     if (e)
         mg_linear_backward(de, mg_grad(p, grads, a->fcp_w), mg_grad(p, grads, a->fcp_b), dhidden, e,
-                           mg_weight(p, a->fcp_w), rows, a->width, a->hidden, true);
+                           mg_weight(p, a->fcp_w), rows, a->width, a->hidden, true, p->precision);
 }

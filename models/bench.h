@@ -16,7 +16,7 @@ typedef struct {
     const mg_comm *world;
     int threads; // of this rank
     int64_t repeat, batch, leaves, side;
-    char *size;
+    char *size, *precision;
     double peak;  // GFLOP/s of multiply-adds in registers, all threads of a rank
     double sgemm; // GFLOP/s of OpenBLAS, all threads of a rank, best of the shapes
 } mg_bench;
@@ -28,6 +28,12 @@ double mg_bench_seconds(const mg_bench *b, void (*work)(void *ctx), void *ctx);
 mg_status mg_bench_products(mg_bench *b);
 mg_status mg_bench_attention(const mg_bench *b);
 mg_status mg_bench_pointwise(const mg_bench *b);
+
+// bench.precision for the products of `p`.
+static inline void mg_bench_precision(const mg_bench *b, mg_params *p)
+{
+    p->precision = b->precision[0] == 'b' ? MG_BFLOAT16 : MG_FLOAT32;
+}
 
 // What turns gradients into new weights, as in models/trainer.c.
 typedef struct {

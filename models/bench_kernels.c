@@ -47,25 +47,33 @@ static void multiply_adds(void *ctx)
 typedef struct {
     int rows, in, out, pass, threads;
     bool blas;
+    mg_precision precision; // of our own product
     float *x, *w, *y;
 } layer;
 
-static void product(const layer *l, bool blas, int first, int end)
+static void multiply(const layer *l, float *C, int ldc, const float *A, int lda, bool ta,
+                     const float *B, int ldb, bool tb, int M, int N, int K, float alpha, float beta)
 {
-    void (*gemm)(float *, int, const float *, int, bool, const float *, int, bool, int, int, int,
-                 float, float) = blas ? mg_gemm_blas : mg_gemm;
+    if (l->blas)
+        mg_gemm_blas(C, ldc, A, lda, ta, B, ldb, tb, M, N, K, alpha, beta);
+    else
+        mg_gemm_as(l->precision, C, ldc, A, lda, ta, B, ldb, tb, M, N, K, alpha, beta);
+}
+
+static void product(const layer *l, int first, int end)
+{
     size_t at = (size_t)first;
     int n = end - first;
 
     if (l->pass == 0)
-        gemm(l->y + at * l->out, l->out, l->x + at * l->in, l->in, false, l->w, l->in, true, n,
-             l->out, l->in, 1, 0);
+        multiply(l, l->y + at * l->out, l->out, l->x + at * l->in, l->in, false, l->w, l->in, true,
+                 n, l->out, l->in, 1, 0);
     else if (l->pass == 1)
-        gemm(l->x + at * l->in, l->in, l->y + at * l->out, l->out, false, l->w, l->in, false, n,
-             l->in, l->out, 1, 0);
+        multiply(l, l->x + at * l->in, l->in, l->y + at * l->out, l->out, false, l->w, l->in, false,
+                 n, l->in, l->out, 1, 0);
     else
-        gemm(l->w + at * l->in, l->in, l->y + at, l->out, true, l->x, l->in, false, n, l->in,
-             l->rows, 1, 1);
+        multiply(l, l->w + at * l->in, l->in, l->y + at, l->out, true, l->x, l->in, false, n, l->in,
+                 l->rows, 1, 1);
 }
 
 // BLAS in the way that serves it best: bands of rows of the result, one thread each.
@@ -75,13 +83,13 @@ static void product_work(void *ctx)
     int total = l->pass == 2 ? l->out : l->rows;
 
     if (!l->blas) {
-        product(l, false, 0, total);
+        product(l, 0, total);
         return;
     }
 #pragma omp parallel num_threads(l->threads)
     {
         int n = omp_get_num_threads(), t = omp_get_thread_num();
-        product(l, true, (int)((long)total * t / n), (int)((long)total * (t + 1) / n));
+        product(l, (int)((long)total * t / n), (int)((long)total * (t + 1) / n));
     }
 }
 
@@ -94,12 +102,15 @@ static void measure_layer(mg_bench *b, layer *l)
         l->blas = true;
         double blas = flops / mg_bench_seconds(b, product_work, l);
         l->blas = false;
+        l->precision = MG_FLOAT32;
         double own = flops / mg_bench_seconds(b, product_work, l);
+        l->precision = MG_BFLOAT16;
+        double bf16 = mg_gemm_bf16() ? flops / mg_bench_seconds(b, product_work, l) : 0;
         if (blas > b->sgemm) b->sgemm = blas;
         if (speaks(b))
             printf("product rows %d in %d out %d pass %s gflops %.1f share_of_peak %.3f "
-                   "openblas_gflops %.1f\n",
-                   l->rows, l->in, l->out, passes[l->pass], own, own / b->peak, blas);
+                   "openblas_gflops %.1f bf16_gflops %.1f\n",
+                   l->rows, l->in, l->out, passes[l->pass], own, own / b->peak, blas, bf16);
     }
 }
 

@@ -108,6 +108,7 @@ static mg_status pretrain_open(const mg_bench *b, bool all, int64_t leaves, pret
     st = mg_comm_agree(b->world, st);
     if (!st) st = mg_updater_open(b, &s->model->params, leaves, &s->u);
     if (st) return st;
+    mg_bench_precision(b, &s->model->params);
     mg_pretrain_init(s->model, 1);
     for (size_t i = 0; i < pixels; i++) s->images[i] = (float)(i * 7919 % 1000) / 500 - 1;
     for (int i = 0; i < batch; i++) s->sample[i] = (uint32_t)i;
@@ -124,11 +125,11 @@ static mg_status measure_pretraining(const mg_bench *b, bool all, int64_t leaves
         double seconds = mg_bench_seconds(b, all ? objectives_step : mae_step, &s);
         double rate = flops * s.batch / seconds;
         if (mg_comm_rank(b->world) == 0)
-            printf("step %s model %s side 224 batch %d ranks %d threads %d leaves %lld seconds "
-                   "%.3f images_per_s %.2f gflop_per_image %.1f gflops %.1f share_of_sgemm %.3f "
-                   "rss_mb %.0f\n",
+            printf("step %s model %s side 224 batch %d ranks %d threads %d leaves %lld precision "
+                   "%s seconds %.3f images_per_s %.2f gflop_per_image %.1f gflops %.1f "
+                   "share_of_sgemm %.3f rss_mb %.0f\n",
                    all ? "mae+emix+shed" : "mae", b->size, s.batch, mg_comm_size(b->world),
-                   b->threads, (long long)leaves, seconds,
+                   b->threads, (long long)leaves, b->precision, seconds,
                    s.batch * mg_comm_size(b->world) / seconds, flops, rate, rate / b->sgemm,
                    (double)mg_mem_peak_rss() / 1e6);
     }

@@ -89,6 +89,7 @@ static mg_status open_model(const mg_bench *b, bool trains, sam_step *s)
     MG_TRY(mg_sam_check(&sam));
     mg_vit_add(&s->vit, &s->params, &v);
     s->sam = mg_sam_add(&s->params, &sam);
+    mg_bench_precision(b, &s->params);
     mg_params_train(&s->params, mg_sam_trains, &mode);
     return mg_params_alloc(&s->params);
 }
@@ -128,10 +129,11 @@ static mg_status measure(const mg_bench *b, bool trains)
     if (!st) {
         double seconds = mg_bench_seconds(b, trains ? msa_step : encoder_forward, &s);
         if (mg_comm_rank(b->world) == 0)
-            printf("step %s model %s side %lld batch 1 ranks %d threads %d leaves 1 seconds %.3f "
-                   "rss_mb %.0f\n",
+            printf("step %s model %s side %lld batch 1 ranks %d threads %d leaves 1 precision %s "
+                   "seconds %.3f rss_mb %.0f\n",
                    trains ? "msa" : "encoder_forward", b->size, (long long)b->side,
-                   mg_comm_size(b->world), b->threads, seconds, (double)mg_mem_peak_rss() / 1e6);
+                   mg_comm_size(b->world), b->threads, b->precision, seconds,
+                   (double)mg_mem_peak_rss() / 1e6);
     }
     mg_updater_close(&s.u);
     mg_params_free(&s.params);

@@ -285,7 +285,7 @@ static const float *padding_of(const mg_block *b, const mg_params *p, const mg_b
 {
     if (!has_early_windows(b, c)) return mg_weight(p, b->qkv_b);
     mg_linear_forward(w->pad, mg_weight(p, b->norm1_b), mg_weight(p, b->qkv_w),
-                      mg_weight(p, b->qkv_b), 1, c->D, 3 * c->D);
+                      mg_weight(p, b->qkv_b), 1, c->D, 3 * c->D, p->precision);
     return w->pad;
 }
 
@@ -308,7 +308,7 @@ static void padding_backward(float *grads, const float *dpad, const mg_block *b,
     if (!dpad || !has_early_windows(b, c)) return;
     mg_linear_backward(mg_grad(p, grads, b->norm1_b), mg_grad(p, grads, b->qkv_w),
                        mg_grad(p, grads, b->qkv_b), dpad, mg_weight(p, b->norm1_b),
-                       mg_weight(p, b->qkv_w), 1, c->D, 3 * c->D, true);
+                       mg_weight(p, b->qkv_w), 1, c->D, 3 * c->D, true, p->precision);
 }
 
 static mg_attn attn_of(const mg_block *b, const mg_params *p, const mg_block_pass *s,
@@ -348,9 +348,10 @@ static void attention_forward(mg_block_acts *a, const mg_block *b, const mg_para
 
     mg_layernorm_forward(y, a->mean1, a->rstd1, a->x, mg_weight(p, b->norm1_w),
                          mg_weight(p, b->norm1_b), rows, D, EPS);
-    mg_linear_forward(a->qkv, y, mg_weight(p, b->qkv_w), mg_weight(p, b->qkv_b), rows, D, 3 * D);
+    mg_linear_forward(a->qkv, y, mg_weight(p, b->qkv_w), mg_weight(p, b->qkv_b), rows, D, 3 * D,
+                      p->precision);
     mg_attn_forward(a->attn, a->lse, a->qkv, a->qkv + D, a->qkv + 2 * D, &at, w->attn);
-    mg_linear_forward(proj, a->attn, proj_w, proj_b, rows, D, D);
+    mg_linear_forward(proj, a->attn, proj_w, proj_b, rows, D, D, p->precision);
     mg_add(a->x1, a->x, proj, (size_t)rows * D);
     if (!c->adapter) return;
     mg_adapter_forward(a->x1, a->space_h, proj, NULL, &b->space, p, rows, 1, w->wide[1]);
@@ -358,7 +359,7 @@ static void attention_forward(mg_block_acts *a, const mg_block *b, const mg_para
     at = attn_depth(c, s->B, s->N, s->slices);
     at.qrow = at.krow = s->stacks;
     mg_attn_forward(a->attn_d, a->lse_d, a->qkv, a->qkv + D, a->qkv + 2 * D, &at, w->attn);
-    mg_linear_forward(a->proj_d, a->attn_d, proj_w, proj_b, rows, D, D);
+    mg_linear_forward(a->proj_d, a->attn_d, proj_w, proj_b, rows, D, D, p->precision);
     mg_adapter_forward(a->x1, a->depth_h, a->proj_d, NULL, &b->depth, p, rows, 1, w->wide[1]);
 }
 
@@ -373,11 +374,12 @@ void mg_block_forward(float *out, mg_block_acts *a, const mg_block *b, const mg_
     attention_forward(a, b, p, s, &w);
     mg_layernorm_forward(y, a->mean2, a->rstd2, a->x1, mg_weight(p, b->norm2_w),
                          mg_weight(p, b->norm2_b), rows, D, EPS);
-    mg_linear_forward(a->u, y, mg_weight(p, b->fc1_w), mg_weight(p, b->fc1_b), rows, D, c->hidden);
+    mg_linear_forward(a->u, y, mg_weight(p, b->fc1_w), mg_weight(p, b->fc1_b), rows, D, c->hidden,
+                      p->precision);
     if (out) {
         mg_gelu_forward(h, a->u, (size_t)rows * c->hidden);
         mg_linear_residual_forward(out, a->x1, h, mg_weight(p, b->fc2_w), mg_weight(p, b->fc2_b),
-                                   rows, c->hidden, D);
+                                   rows, c->hidden, D, p->precision);
     }
     if (c->adapter)
         mg_adapter_forward(out, a->mlp_h, y, NULL, &b->mlp, p, rows, c->adapter_scale, w.wide[1]);
@@ -396,13 +398,13 @@ static void mlp_backward(float *dx, float *grads, const mg_block_acts *a, const 
 
     if (dfc2) mg_gelu_forward(h, a->u, n);
     mg_linear_backward(du, dfc2, mg_grad(p, grads, b->fc2_b), dx, h, mg_weight(p, b->fc2_w), rows,
-                       c->hidden, D, false);
+                       c->hidden, D, false, p->precision);
     mg_gelu_backward(du, du, a->u, n);
     if (dfc1 || c->adapter)
         mg_layernorm_forward(y, a->mean2, a->rstd2, a->x1, mg_weight(p, b->norm2_w),
                              mg_weight(p, b->norm2_b), rows, D, EPS);
     mg_linear_backward(dy, dfc1, mg_grad(p, grads, b->fc1_b), du, y, mg_weight(p, b->fc1_w), rows,
-                       D, c->hidden, false);
+                       D, c->hidden, false, p->precision);
     if (c->adapter)
         mg_adapter_backward(dy, NULL, grads, dx, a->mlp_h, y, NULL, &b->mlp, p, rows,
                             c->adapter_scale, w->wide[1]);
@@ -419,7 +421,7 @@ static void branch_backward(float *dqkv, const float *dproj, float *dattn, float
                             const mg_block *b, const mg_params *p, int rows, int D, float *scratch)
 {
     mg_linear_backward(dattn, mg_grad(p, grads, b->proj_w), mg_grad(p, grads, b->proj_b), dproj,
-                       attn, mg_weight(p, b->proj_w), rows, D, D, false);
+                       attn, mg_weight(p, b->proj_w), rows, D, D, false, p->precision);
     mg_attn_backward(dqkv, dqkv + D, dqkv + 2 * D, dpad ? dpad + D : NULL,
                      dpad ? dpad + 2 * D : NULL, dtable[0], dtable[1], dattn, attn, lse, qkv,
                      qkv + D, qkv + 2 * D, at, scratch);
@@ -479,7 +481,7 @@ static void attention_backward(float *dx, float *grads, const mg_block_acts *a, 
         mg_layernorm_forward(y, a->mean1, a->rstd1, a->x, mg_weight(p, b->norm1_w),
                              mg_weight(p, b->norm1_b), rows, D, EPS);
     mg_linear_backward(dy, dqkv_w, mg_grad(p, grads, b->qkv_b), dqkv, y, mg_weight(p, b->qkv_w),
-                       rows, D, 3 * D, false);
+                       rows, D, 3 * D, false, p->precision);
     mg_layernorm_backward(dx, mg_grad(p, grads, b->norm1_w), mg_grad(p, grads, b->norm1_b), dy,
                           a->x, mg_weight(p, b->norm1_w), a->mean1, a->rstd1, rows, D, true,
                           w->norm);

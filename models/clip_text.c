@@ -163,15 +163,18 @@ void mg_clip_text_layer(float *x, int layer, const mg_clip_text *m, const mg_cli
 
     mg_layernorm_forward(w.y, w.mean, w.rstd, x, mg_weight(p, l->norm1_w), mg_weight(p, l->norm1_b),
                          N, D, eps);
-    mg_linear_forward(w.wide, w.y, mg_weight(p, l->qkv_w), mg_weight(p, l->qkv_b), N, D, 3 * D);
+    mg_linear_forward(w.wide, w.y, mg_weight(p, l->qkv_w), mg_weight(p, l->qkv_b), N, D, 3 * D,
+                      MG_FLOAT32);
     attend(w.y, w.wide, m, r, &w);
-    mg_linear_residual_forward(x, x, w.y, mg_weight(p, l->out_w), mg_weight(p, l->out_b), N, D, D);
+    mg_linear_residual_forward(x, x, w.y, mg_weight(p, l->out_w), mg_weight(p, l->out_b), N, D, D,
+                               MG_FLOAT32);
     mg_layernorm_forward(w.y, w.mean, w.rstd, x, mg_weight(p, l->norm2_w), mg_weight(p, l->norm2_b),
                          N, D, eps);
-    mg_linear_forward(w.wide, w.y, mg_weight(p, l->fc1_w), mg_weight(p, l->fc1_b), N, D, hidden);
+    mg_linear_forward(w.wide, w.y, mg_weight(p, l->fc1_w), mg_weight(p, l->fc1_b), N, D, hidden,
+                      MG_FLOAT32);
     quick_gelu(w.wide, (size_t)N * hidden);
     mg_linear_residual_forward(x, x, w.wide, mg_weight(p, l->fc2_w), mg_weight(p, l->fc2_b), N,
-                               hidden, D);
+                               hidden, D, MG_FLOAT32);
 }
 
 // --- before and after -------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ static const mg_option options[] = {
     {"bench.run", MG_LIST, offsetof(settings, run), "attention,pointwise,mae", 0, 0, "what to measure behind the products: attention, pointwise, mae, objectives, encoder, msa", NULL},
     {"bench.repeat", MG_INT, offsetof(settings, bench.repeat), "3", 1, 1000, "repetitions; the best one counts", NULL},
     {"bench.size", MG_CHOICE, offsetof(settings, bench.size), "vit_b", 0, 0, "encoder of the steps", "vit_b|vit_l|vit_h"},
+    {"bench.precision", MG_CHOICE, offsetof(settings, bench.precision), "float32", 0, 0, "of the steps, as train.precision", "float32|bf16"},
     {"bench.batch", MG_INT, offsetof(settings, bench.batch), "16", 1, 4096, "pictures of a pretraining step on each rank", NULL},
     {"bench.leaves", MG_INT, offsetof(settings, bench.leaves), "8", 1, 4096, "a second figure with so many leaves on each rank; 1: none", NULL},
     {"bench.side", MG_INT, offsetof(settings, bench.side), "1024", 64, 2048, "pixels of the SAM steps' pictures", NULL},
@@ -122,6 +123,8 @@ static mg_status check(const settings *s)
                  "bench.run: unknown part '%s', expected attention, pointwise, mae, objectives, "
                  "encoder or msa",
                  s->run.item[i]);
+    MG_CHECK(s->bench.precision[0] == 'f' || mg_gemm_bf16(), MG_ERR_CONFIG,
+             "bench.precision is bf16, but this processor has neither AMX nor AVX512-BF16");
     MG_CHECK(s->bench.batch % s->bench.leaves == 0, MG_ERR_CONFIG,
              "bench.leaves %lld does not divide bench.batch %lld", (long long)s->bench.leaves,
              (long long)s->bench.batch);

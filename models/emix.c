@@ -109,7 +109,7 @@ static void head_forward(mg_emix_pass *a, const mg_emix *e, const mg_params *p, 
     mg_layernorm_forward(a->head, a->mean, a->rstd, a->pool, mg_weight(p, e->norm_w),
                          mg_weight(p, e->norm_b), B, e->vit->cfg.D, HEAD_EPS);
     mg_linear_forward(a->u, a->head, mg_weight(p, e->proj_w), mg_weight(p, e->proj_b), B,
-                      e->vit->cfg.D, e->d);
+                      e->vit->cfg.D, e->d, p->precision);
     for (int b = 0; b < B; b++) {
         const float *u = a->u + (size_t)b * e->d;
         float norm = norm_of(u, e->d);
@@ -162,7 +162,7 @@ static void pass_backward(mg_emix_pass *a, const mg_emix *e, const mg_params *p,
             w.du[row + c] = (float)(dz[row + c] - a->z[row + c] * along) / norm;
     }
     mg_linear_backward(w.dhead, mg_grad(p, grads, e->proj_w), mg_grad(p, grads, e->proj_b), w.du,
-                       a->head, mg_weight(p, e->proj_w), B, D, e->d, false);
+                       a->head, mg_weight(p, e->proj_w), B, D, e->d, false, p->precision);
     mg_layernorm_backward(w.dhead, mg_grad(p, grads, e->norm_w), mg_grad(p, grads, e->norm_b),
                           w.dhead, a->pool, mg_weight(p, e->norm_w), a->mean, a->rstd, B, D, false,
                           w.norm);

@@ -30,9 +30,9 @@ static int levels_of(int leaves)
 
 mg_grad_tree_memory mg_grad_tree_memory_of(int ranks, bool exact, size_t floats, int leaves)
 {
-    return (mg_grad_tree_memory){
-        .buffers = (size_t)(levels_of(leaves) + 1) * floats * sizeof(float),
-        .exchange = mg_reducer_bytes(ranks, exact, floats, BUCKET)};
+    return (mg_grad_tree_memory){.buffers =
+                                     (size_t)(levels_of(leaves) + 1) * floats * sizeof(float),
+                                 .exchange = mg_reducer_bytes(ranks, exact, floats, BUCKET)};
 }
 
 mg_status mg_grad_tree_create(const mg_comm *world, bool exact, size_t floats, int leaves,

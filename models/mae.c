@@ -220,14 +220,14 @@ static void decode(mg_mae_acts *a, const mg_mae *m, const mg_params *p, int B, f
     workspace w = workspace_of(scratch, m, B);
 
     mg_linear_forward(w.z, a->enc.y, mg_weight(p, m->embed_w), mg_weight(p, m->embed_b),
-                      B * enc_tokens(m), m->vit->cfg.D, c->D);
+                      B * enc_tokens(m), m->vit->cfg.D, c->D, p->precision);
     mg_tokens_gather(a->dec.x[0], w.z, a->dec_row, mg_weight(p, m->mask_token),
                      mg_weight(p, m->pos), a->dec_place, rows, c->D);
     mg_stack_forward(&a->dec, &m->decoder, p, B, dec_tokens(m), 1, NULL, scratch);
     mg_layernorm_forward(a->dec_norm, a->mean, a->rstd, a->dec.x[c->depth], mg_weight(p, m->norm_w),
                          mg_weight(p, m->norm_b), rows, c->D, EPS);
     mg_linear_forward(a->pred, a->dec_norm, mg_weight(p, m->pred_w), mg_weight(p, m->pred_b), rows,
-                      c->D, m->n);
+                      c->D, m->n, p->precision);
 }
 
 void mg_mae_forward(mg_mae_acts *a, const mg_mae *m, const mg_params *p, const float *images,
@@ -246,7 +246,7 @@ void mg_mae_forward(mg_mae_acts *a, const mg_mae *m, const mg_params *p, const f
     mg_vit_encode(&a->enc, v, p, B, N, 1, v->cfg.rel_h ? a->enc_place : NULL, scratch);
     if (m->cfg.dense)
         mg_linear_forward(a->pred, a->enc.y, mg_weight(p, m->pred_w), mg_weight(p, m->pred_b),
-                          B * N, v->cfg.D, m->n);
+                          B * N, v->cfg.D, m->n, p->precision);
     else
         decode(a, m, p, B, scratch);
 }
@@ -355,7 +355,7 @@ static void decode_backward(float *grads, mg_mae_acts *a, const mg_mae *m, const
     workspace w = workspace_of(scratch, m, a->B);
 
     mg_linear_backward(a->du, mg_grad(p, grads, m->pred_w), mg_grad(p, grads, m->pred_b), dpred,
-                       a->dec_norm, mg_weight(p, m->pred_w), rows, c->D, m->n, false);
+                       a->dec_norm, mg_weight(p, m->pred_w), rows, c->D, m->n, false, p->precision);
     mg_layernorm_backward(a->du, mg_grad(p, grads, m->norm_w), mg_grad(p, grads, m->norm_b), a->du,
                           a->dec.x[c->depth], mg_weight(p, m->norm_w), a->mean, a->rstd, rows, c->D,
                           false, w.norm);
@@ -364,7 +364,8 @@ static void decode_backward(float *grads, mg_mae_acts *a, const mg_mae *m, const
     memset(w.z, 0, (size_t)enc_rows * c->D * sizeof *w.z);
     mg_tokens_scatter(w.z, mg_grad(p, grads, m->mask_token), a->du, a->dec_row, rows, c->D);
     mg_linear_backward(a->enc.dx, mg_grad(p, grads, m->embed_w), mg_grad(p, grads, m->embed_b), w.z,
-                       a->enc.y, mg_weight(p, m->embed_w), enc_rows, m->vit->cfg.D, c->D, false);
+                       a->enc.y, mg_weight(p, m->embed_w), enc_rows, m->vit->cfg.D, c->D, false,
+                       p->precision);
     mg_ready_from(ready, p, m->embed_w);
 }
 
@@ -380,7 +381,8 @@ void mg_mae_backward(float *de, float *grads, mg_mae_acts *a, const mg_mae *m, c
     loss_backward(w.dpred, a, m, images, list, count, weight);
     if (m->cfg.dense)
         mg_linear_backward(a->enc.dx, mg_grad(p, grads, m->pred_w), mg_grad(p, grads, m->pred_b),
-                           w.dpred, a->enc.y, mg_weight(p, m->pred_w), rows, v->cfg.D, m->n, false);
+                           w.dpred, a->enc.y, mg_weight(p, m->pred_w), rows, v->cfg.D, m->n, false,
+                           p->precision);
     else
         decode_backward(grads, a, m, p, w.dpred, ready, scratch);
     mg_vit_encode_backward(&a->enc, true, grads, v, p, ready, scratch);

@@ -95,7 +95,7 @@ static void heads_forward(mg_sam_pass *pass, const mg_sam *s, const mg_params *p
     }
     const mg_sam_affine *a = &s->iou_head[last]; // its rows for the wanted slots
     mg_linear_forward(pass->iou, x, mg_weight(p, a->weight) + (size_t)z.first * a->in,
-                      mg_weight(p, a->bias) + z.first, z.B, a->in, z.slots);
+                      mg_weight(p, a->bias) + z.first, z.B, a->in, z.slots, MG_FLOAT32);
 }
 
 // dhead [1 + slots, B, E] is overwritten. d0, d1 [B, max(E, iou_hidden)].
@@ -121,9 +121,10 @@ static void heads_backward(float *dhead, float *grads, const float *dhyper, cons
     const mg_sam_affine *a = &s->iou_head[last];
     const float *x = last ? pass->iou_hidden[last - 1] : pass->head_in;
     float *dw = mg_grad(p, grads, a->weight), *db = mg_grad(p, grads, a->bias);
-    mg_linear_backward(
-        last ? d0 : dhead, dw ? dw + (size_t)z.first * a->in : NULL, db ? db + z.first : NULL, diou,
-        x, mg_weight(p, a->weight) + (size_t)z.first * a->in, z.B, a->in, z.slots, false);
+    mg_linear_backward(last ? d0 : dhead, dw ? dw + (size_t)z.first * a->in : NULL,
+                       db ? db + z.first : NULL, diou, x,
+                       mg_weight(p, a->weight) + (size_t)z.first * a->in, z.B, a->in, z.slots,
+                       false, MG_FLOAT32);
     for (int i = last - 1; i >= 0; i--) {
         float *dinp = i ? d1 : dhead;
         mg_relu_backward(d0, d0, pass->iou_hidden[i], (size_t)z.B * s->iou_head[i].out);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "nn/nn.h"
 #include "runtime/err.h"
 
 typedef enum {
@@ -35,10 +36,11 @@ typedef struct {
 typedef struct {
     mg_param *list;
     int count, room;
-    float *data;           // [size]; NULL until mg_params_alloc
-    size_t size;           // floats in all, each tensor rounded up to 16
-    size_t trainable_size; // floats in a gradient array
-    bool incomplete;       // memory ran out while tensors were added
+    float *data;            // [size]; NULL until mg_params_alloc
+    size_t size;            // floats in all, each tensor rounded up to 16
+    size_t trainable_size;  // floats in a gradient array
+    bool incomplete;        // memory ran out while tensors were added
+    mg_precision precision; // of the products in encoder, MAE decoder and adapters
 } mg_params;
 
 // Add a tensor and return its index. `ndim` sizes follow. Lack of memory is noted in the table, so

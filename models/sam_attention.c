@@ -13,16 +13,16 @@ void mg_sam_linear(float *out, const float *res, const float *inp, const mg_sam_
     const float *w = mg_weight(p, a->weight), *b = mg_weight(p, a->bias);
 
     if (res)
-        mg_linear_residual_forward(out, res, inp, w, b, rows, a->in, a->out);
+        mg_linear_residual_forward(out, res, inp, w, b, rows, a->in, a->out, MG_FLOAT32);
     else
-        mg_linear_forward(out, inp, w, b, rows, a->in, a->out);
+        mg_linear_forward(out, inp, w, b, rows, a->in, a->out, MG_FLOAT32);
 }
 
 void mg_sam_linear_backward(float *dinp, float *grads, const float *dout, const float *inp,
                             const mg_sam_affine *a, const mg_params *p, int rows, bool add)
 {
     mg_linear_backward(dinp, mg_grad(p, grads, a->weight), mg_grad(p, grads, a->bias), dout, inp,
-                       mg_weight(p, a->weight), rows, a->in, a->out, add);
+                       mg_weight(p, a->weight), rows, a->in, a->out, add, MG_FLOAT32);
 }
 
 void mg_sam_norm_layout(mg_layout *at, mg_sam_norm_acts *n, int rows, int width)
@@ -113,6 +113,6 @@ void mg_sam_attend_backward(float *dxq, float *dxk, float *dxv, float *grads, co
     // A constant added to all keys moves no softmax: the true gradient of k's bias is zero, and what
     // rounding would leave there is not added.
     mg_linear_backward(dxk, mg_grad(p, grads, m->k.weight), NULL, dk, xk, mg_weight(p, m->k.weight),
-                       B * nk, m->k.in, m->k.out, true);
+                       B * nk, m->k.in, m->k.out, true, MG_FLOAT32);
     mg_sam_linear_backward(dxv, grads, dv, xv, &m->v, p, B * nk, true);
 }

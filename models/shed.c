@@ -84,7 +84,7 @@ void mg_shed_forward(mg_shed_acts *a, const mg_shed *s, const mg_params *p, cons
                      mg_weight(p, v->pos), a->place, B * N, D);
     mg_vit_encode(a->enc, v, p, B, N, 1, NULL, scratch);
     mg_linear_forward(a->logits, a->enc->y, mg_weight(p, s->head_w), mg_weight(p, s->head_b), B * N,
-                      D, 2);
+                      D, 2, p->precision);
 }
 
 mg_shed_loss mg_shed_measure(mg_shed_acts *a, const mg_shed *s, double count)
@@ -126,7 +126,8 @@ void mg_shed_backward(float *de, float *grads, mg_shed_acts *a, const mg_shed *s
             dlogits[2 * at] = -dlogits[2 * at + 1];
         }
     mg_linear_backward(a->enc->dx, mg_grad(p, grads, s->head_w), mg_grad(p, grads, s->head_b),
-                       dlogits, a->enc->y, mg_weight(p, s->head_w), rows, D, 2, false);
+                       dlogits, a->enc->y, mg_weight(p, s->head_w), rows, D, 2, false,
+                       p->precision);
     mg_vit_encode_backward(a->enc, true, grads, v, p, ready, scratch);
     mg_tokens_scatter(de, s->cls ? mg_grad(p, grads, v->cls) : NULL, a->enc->dx, a->row, rows, D);
 }

@@ -27,7 +27,7 @@ void mg_text_prompt_forward(float *token, const float *unit, const mg_text_promp
                             const mg_params *p)
 {
     mg_linear_forward(token, unit, mg_weight(p, t->weight), mg_weight(p, t->bias), 1, t->width,
-                      t->out);
+                      t->out, MG_FLOAT32);
     mg_add(token, token, mg_weight(p, t->type), (size_t)t->out);
 }
 
@@ -37,6 +37,6 @@ void mg_text_prompt_backward(float *grads, const float *dtoken, const float *uni
     float *dtype = mg_grad(p, grads, t->type);
 
     mg_linear_backward(NULL, mg_grad(p, grads, t->weight), mg_grad(p, grads, t->bias), dtoken, unit,
-                       mg_weight(p, t->weight), 1, t->width, t->out, false);
+                       mg_weight(p, t->weight), 1, t->width, t->out, false, MG_FLOAT32);
     if (dtype) mg_add(dtype, dtype, dtoken, (size_t)t->out);
 }

@@ -17,7 +17,7 @@
 // Settings of sections train. and optimizer. that the loop itself reads.
 typedef struct {
     int64_t seed, batch, leaves, epochs, steps, save_every, keep, log_every;
-    char *reduce;
+    char *reduce, *precision;
     char *rate; // cosine, constant
     double lr, min_lr, warmup;
     bool scale_lr;
@@ -32,6 +32,7 @@ typedef struct {
     {"train.batch", MG_INT, offsetof(type, member.batch), BATCH, 1, 1 << 20, "samples per step, over all ranks (M)", NULL}, \
     {"train.leaves", MG_INT, offsetof(type, member.leaves), "8", 1, 1 << 16, "micro-batches of a step: a power of two that divides train.batch; the number of ranks must divide it", NULL}, \
     {"train.reduce", MG_CHOICE, offsetof(type, member.reduce), "exact", 0, 0, "exact: the same bits for any number of ranks; fast: the MPI library's sum, any number of ranks that divides train.batch", "exact|fast"}, \
+    {"train.precision", MG_CHOICE, offsetof(type, member.precision), "float32", 0, 0, "bf16: products of encoder, MAE decoder and adapters take operands in bfloat16 and sum in float32 (processors with AMX or AVX512-BF16); weights, norms, softmax, losses stay float32", "float32|bf16"}, \
     {"train.epochs", MG_INT, offsetof(type, member.epochs), EPOCHS, 1, 1e6, "passes over the data", NULL}, \
     {"train.steps", MG_INT, offsetof(type, member.steps), "0", 0, 1e12, "length in steps instead of epochs (0: use train.epochs)", NULL}, \
     {"train.lr", MG_REAL, offsetof(type, member.lr), LR, 0, 10, "peak learning rate", NULL},         \

@@ -247,7 +247,7 @@ void mg_vit_embed(float *e, const mg_vit *v, const mg_params *p, const float *im
 
     mg_patches(w.patches, images, B, c->C, c->Y, c->X, c->patch, keep, n);
     mg_linear_forward(e, w.patches, mg_weight(p, v->patch_w), mg_weight(p, v->patch_b), B * n,
-                      c->C * c->patch * c->patch, c->D);
+                      c->C * c->patch * c->patch, c->D, p->precision);
 }
 
 void mg_vit_embed_backward(float *dimages, float *grads, const mg_vit *v, const mg_params *p,
@@ -262,7 +262,7 @@ void mg_vit_embed_backward(float *dimages, float *grads, const mg_vit *v, const 
     if (dweight) mg_patches(w.patches, images, B, c->C, c->Y, c->X, c->patch, keep, n);
     mg_linear_backward(dimages ? w.dpatches : NULL, dweight, mg_grad(p, grads, v->patch_b), de,
                        w.patches, mg_weight(p, v->patch_w), B * n, c->C * c->patch * c->patch, c->D,
-                       false);
+                       false, p->precision);
     if (dimages) mg_patches_backward(dimages, w.dpatches, B, c->C, c->Y, c->X, c->patch);
 }
 
@@ -354,7 +354,7 @@ static void neck_forward(mg_vit_acts *a, const mg_vit *v, const mg_params *p, in
     workspace w = workspace_of(scratch, v, B, v->gh * v->gw);
 
     mg_linear_forward(a->n0, a->stack.x[c->depth], mg_weight(p, v->neck_w[0]), NULL, rows, c->D,
-                      c->neck);
+                      c->neck, p->precision);
     mg_layernorm_forward(a->n1, a->nmean[0], a->nrstd[0], a->n0, mg_weight(p, v->neck_norm_w[0]),
                          mg_weight(p, v->neck_norm_b[0]), rows, c->neck, EPS);
     mg_conv3x3_forward(a->n2, a->n1, mg_weight(p, v->neck_w[1]), B, v->gh, v->gw, c->neck, c->neck,
@@ -382,7 +382,7 @@ static void neck_backward(float *grads, mg_vit_acts *a, const mg_vit *v, const m
                           mg_weight(p, v->neck_norm_w[0]), a->nmean[0], a->nrstd[0], rows, c->neck,
                           false, w.norm);
     mg_linear_backward(a->dx, mg_grad(p, grads, v->neck_w[0]), NULL, w.d0, a->stack.x[c->depth],
-                       mg_weight(p, v->neck_w[0]), rows, c->D, c->neck, false);
+                       mg_weight(p, v->neck_w[0]), rows, c->D, c->neck, false, p->precision);
 }
 
 // --- the whole encoder ----------------------------------------------------------------------------

@@ -24,8 +24,9 @@ const char *mg_gemm_library(void)
 {
     static char text[256]; // written with the same words by whoever comes first
 
-    snprintf(text, sizeof text, "medgraft %s kernels; %s", mg_kernels_get()->name,
-             openblas_get_config());
+    const char *bf16 = mg_gemm_bf16();
+    snprintf(text, sizeof text, "medgraft %s kernels, bf16 %s; %s", mg_kernels_get()->name,
+             bf16 ? bf16 : "none", openblas_get_config());
     return text;
 }
 

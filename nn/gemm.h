@@ -9,8 +9,7 @@
 
 #include <stdbool.h>
 
-// How operands are read: as they are, or rounded to bfloat16 (to nearest, even). Sums are float32.
-typedef enum { MG_FLOAT32, MG_BFLOAT16 } mg_precision;
+#include "nn/nn.h"
 
 // The kernels for MG_BFLOAT16 on this processor ("amx", "avx512_bf16"); NULL: it has none.
 const char *mg_gemm_bf16(void);

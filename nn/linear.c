@@ -9,16 +9,17 @@
 #include "nn/kernels.h"
 
 void mg_linear_forward(float *out, const float *inp, const float *weight, const float *bias,
-                       int rows, int in_dim, int out_dim)
+                       int rows, int in_dim, int out_dim, mg_precision precision)
 {
-    mg_gemm_affine(MG_FLOAT32, out, out_dim, inp, in_dim, weight, in_dim, true, rows, out_dim,
+    mg_gemm_affine(precision, out, out_dim, inp, in_dim, weight, in_dim, true, rows, out_dim,
                    in_dim, bias, NULL, 0);
 }
 
 void mg_linear_residual_forward(float *out, const float *res, const float *inp, const float *weight,
-                                const float *bias, int rows, int in_dim, int out_dim)
+                                const float *bias, int rows, int in_dim, int out_dim,
+                                mg_precision precision)
 {
-    mg_gemm_affine(MG_FLOAT32, out, out_dim, inp, in_dim, weight, in_dim, true, rows, out_dim,
+    mg_gemm_affine(precision, out, out_dim, inp, in_dim, weight, in_dim, true, rows, out_dim,
                    in_dim, bias, res, out_dim);
 }
 
@@ -40,13 +41,13 @@ void mg_bias_backward(float *dbias, const float *dout, int rows, int cols)
 
 void mg_linear_backward(float *dinp, float *dweight, float *dbias, const float *dout,
                         const float *inp, const float *weight, int rows, int in_dim, int out_dim,
-                        bool add)
+                        bool add, mg_precision precision)
 {
     if (dinp)
-        mg_gemm(dinp, in_dim, dout, out_dim, false, weight, in_dim, false, rows, in_dim, out_dim, 1,
-                add ? 1 : 0);
+        mg_gemm_as(precision, dinp, in_dim, dout, out_dim, false, weight, in_dim, false, rows,
+                   in_dim, out_dim, 1, add ? 1 : 0);
     if (dweight)
-        mg_gemm(dweight, in_dim, dout, out_dim, true, inp, in_dim, false, out_dim, in_dim, rows, 1,
-                1);
+        mg_gemm_as(precision, dweight, in_dim, dout, out_dim, true, inp, in_dim, false, out_dim,
+                   in_dim, rows, 1, 1);
     if (dbias) mg_bias_backward(dbias, dout, rows, out_dim);
 }

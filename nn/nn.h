@@ -14,21 +14,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// How the operands of products are read: as they are, or rounded to bfloat16 (to nearest, even). Sums are
+// float32. The processor may lack the second (nn/gemm.h).
+typedef enum { MG_FLOAT32, MG_BFLOAT16 } mg_precision;
+
 // --- linear.c -------------------------------------------------------------------------------------
 
 // out[r, o] = bias[o] + sum_i inp[r, i] weight[o, i]
 //   out [rows, out_dim]   inp [rows, in_dim]   weight [out_dim, in_dim]   bias [out_dim] or NULL
 void mg_linear_forward(float *out, const float *inp, const float *weight, const float *bias,
-                       int rows, int in_dim, int out_dim);
+                       int rows, int in_dim, int out_dim, mg_precision precision);
 
 // The same onto a residual: out = res + bias + inp weight^T. res may be out.
 void mg_linear_residual_forward(float *out, const float *res, const float *inp, const float *weight,
-                                const float *bias, int rows, int in_dim, int out_dim);
+                                const float *bias, int rows, int in_dim, int out_dim,
+                                mg_precision precision);
 
 // Gradient of both (the residual's gradient is dout itself). dinp may be NULL; `add` adds to it.
 void mg_linear_backward(float *dinp, float *dweight, float *dbias, const float *dout,
                         const float *inp, const float *weight, int rows, int in_dim, int out_dim,
-                        bool add);
+                        bool add, mg_precision precision);
 
 // dbias[c] += sum_r dout[r, c]
 void mg_bias_backward(float *dbias, const float *dout, int rows, int cols);

@@ -69,7 +69,7 @@ static void run_embed(golden *g, const mg_clip_text *m, const int32_t *ids, int 
     const float *type = golden_f32(g, "prompt/type_embed", NULL);
     int out = (int)info.dim[0];
     float *token = golden_alloc(g, (size_t)texts * out * sizeof *token);
-    mg_linear_forward(token, unit, weight, bias, texts, (int)E, out);
+    mg_linear_forward(token, unit, weight, bias, texts, (int)E, out, MG_FLOAT32);
     mg_add_rows(token, type, texts, 1, out);
     compare(g, "prompt", "prompt/token", token, (size_t)texts * out);
 }

@@ -16,21 +16,34 @@ static float *filled(size_t n, uint64_t seed)
     return x;
 }
 
-static void compare(bool ta, bool tb, int M, int N, int K, float alpha, float beta)
+// As an operand is read: itself, or rounded to bfloat16 to nearest, ties to even.
+static double read_as(mg_precision precision, float x)
+{
+    uint32_t bits;
+
+    if (precision == MG_FLOAT32) return x;
+    memcpy(&bits, &x, sizeof bits);
+    bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static void compare(mg_precision how, bool ta, bool tb, int M, int N, int K, float alpha,
+                    float beta)
 {
     int lda = (ta ? M : K) + 3, ldb = (tb ? K : N) + 5, ldc = N + 2;
     float *A = filled((size_t)lda * (ta ? K : M), 1), *B = filled((size_t)ldb * (tb ? N : K), 2);
     float *C = filled((size_t)ldc * M, 3), *before = filled((size_t)ldc * M, 3);
     double worst = 0;
 
-    mg_gemm(C, ldc, A, lda, ta, B, ldb, tb, M, N, K, alpha, beta);
+    mg_gemm_as(how, C, ldc, A, lda, ta, B, ldb, tb, M, N, K, alpha, beta);
     for (int m = 0; m < M; m++)
         for (int n = 0; n < ldc; n++) {
             double sum = 0, size = 1; // size: sum of |a b|, to which the error is held
             size_t at = (size_t)m * ldc + n;
             for (int k = 0; k < K && n < N; k++) {
-                double ab =
-                    (double)A[ta ? k * lda + m : m * lda + k] * B[tb ? n * ldb + k : k * ldb + n];
+                double ab = read_as(how, A[ta ? k * lda + m : m * lda + k]) *
+                            read_as(how, B[tb ? n * ldb + k : k * ldb + n]);
                 sum += ab;
                 size += fabs(ab);
             }
@@ -42,17 +55,22 @@ static void compare(bool ta, bool tb, int M, int N, int K, float alpha, float be
     mg_free(A), mg_free(B), mg_free(C), mg_free(before);
 }
 
-static void test_values(void **state)
+static void all_values(mg_precision how)
 {
-    (void)state;
     static const int sizes[][3] = {{1, 1, 1},     {1, 5, 7},     {3, 2, 12},
                                    {17, 33, 9},   {64, 64, 64},  {49, 96, 130},
                                    {200, 3, 300}, {2, 300, 200}, {130, 257, 65}};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
         for (int t = 0; t < 4; t++) {
-            compare(t & 1, t & 2, sizes[s][0], sizes[s][1], sizes[s][2], 1, 0);
-            compare(t & 1, t & 2, sizes[s][0], sizes[s][1], sizes[s][2], 0.5f, 1);
+            compare(how, t & 1, t & 2, sizes[s][0], sizes[s][1], sizes[s][2], 1, 0);
+            compare(how, t & 1, t & 2, sizes[s][0], sizes[s][1], sizes[s][2], 0.5f, 1);
         }
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    all_values(MG_FLOAT32);
 }
 
 static void test_empty_sum(void **state)
@@ -65,7 +83,7 @@ static void test_empty_sum(void **state)
 }
 
 // Rows of A W and A W^T for several row counts and thread counts against the product of all rows.
-static void row_bits(int N, int K, bool tb, float beta)
+static void row_bits(mg_precision how, int N, int K, bool tb, float beta)
 {
     static const int counts[] = {1, 2, 3, 5, 7, 16, 49, 98, 196};
     enum { ALL = 200 };
@@ -74,14 +92,14 @@ static void row_bits(int N, int K, bool tb, float beta)
     int ldw = tb ? K : N, threads = omp_get_max_threads();
 
     omp_set_num_threads(1);
-    mg_gemm(all, N, A, K, false, W, ldw, tb, ALL, N, K, 1, beta);
+    mg_gemm_as(how, all, N, A, K, false, W, ldw, tb, ALL, N, K, 1, beta);
     for (int t = 1; t <= 3; t += 2) {
         omp_set_num_threads(t);
         for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
             size_t rows = (size_t)counts[i], from = ((size_t)ALL - rows) / 3;
 
             memset(some, 0, rows * N * sizeof *some);
-            mg_gemm(some, N, A + from * K, K, false, W, ldw, tb, (int)rows, N, K, 1, beta);
+            mg_gemm_as(how, some, N, A + from * K, K, false, W, ldw, tb, (int)rows, N, K, 1, beta);
             if (memcmp(some, all + from * N, rows * N * sizeof *some))
                 fail_msg("%zu rows of N %d K %d tb %d on %d threads: other bits", rows, N, K, tb,
                          t);
@@ -91,19 +109,23 @@ static void row_bits(int N, int K, bool tb, float beta)
     mg_free(A), mg_free(W), mg_free(all), mg_free(some);
 }
 
-static void test_row_bits(void **state)
+static void all_row_bits(mg_precision how)
 {
-    (void)state;
     static const int shapes[][2] = {{200, 768}, {96, 1000}, {70, 100}, {48, 48}, {24, 96},
                                     {5, 7},     {33, 130},  {1, 768},  {4, 256}, {450, 64}};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
-        for (int t = 0; t < 4; t++) row_bits(shapes[s][0], shapes[s][1], t & 1, t & 2 ? 1 : 0);
+        for (int t = 0; t < 4; t++) row_bits(how, shapes[s][0], shapes[s][1], t & 1, t & 2 ? 1 : 0);
+}
+
+static void test_row_bits(void **state)
+{
+    (void)state;
+    all_row_bits(MG_FLOAT32);
 }
 
 // dW = A^T B: the same bits for any number of threads.
-static void test_weight_bits(void **state)
+static void all_weight_bits(mg_precision how)
 {
-    (void)state;
     static const int shapes[][3] = {{768, 256, 196}, {96, 24, 49},   {24, 96, 1000},
                                     {7, 5, 400},     {300, 70, 392}, {4, 256, 64}};
     int threads = omp_get_max_threads();
@@ -114,17 +136,43 @@ static void test_weight_bits(void **state)
         float *one = mg_calloc((size_t)M * N, 4), *more = mg_calloc((size_t)M * N, 4);
 
         omp_set_num_threads(1);
-        mg_gemm(one, N, A, M, true, B, N, false, M, N, K, 1, 1);
+        mg_gemm_as(how, one, N, A, M, true, B, N, false, M, N, K, 1, 1);
         for (int t = 2; t <= 4; t++) {
             omp_set_num_threads(t);
             memset(more, 0, (size_t)M * N * 4);
-            mg_gemm(more, N, A, M, true, B, N, false, M, N, K, 1, 1);
+            mg_gemm_as(how, more, N, A, M, true, B, N, false, M, N, K, 1, 1);
             if (memcmp(one, more, (size_t)M * N * 4))
                 fail_msg("dW %d x %d of %d rows on %d threads: other bits", M, N, K, t);
         }
         mg_free(A), mg_free(B), mg_free(one), mg_free(more);
     }
     omp_set_num_threads(threads);
+}
+
+static void test_weight_bits(void **state)
+{
+    (void)state;
+    all_weight_bits(MG_FLOAT32);
+}
+
+// The same of every version of the products in bfloat16 that this processor has.
+static void test_bf16(void **state)
+{
+    static const char *const versions[] = {"amx", "avx512_bf16"};
+
+    (void)state;
+    if (!mg_gemm_bf16()) {
+        printf("skipped: this processor has no products in bfloat16\n");
+        skip();
+    }
+    for (int v = 0; v < 2; v++) {
+        if (!mg_bf16_kernels_use(versions[v])) continue;
+        CHECK(strcmp(mg_gemm_bf16(), versions[v]) == 0);
+        all_values(MG_BFLOAT16);
+        all_row_bits(MG_BFLOAT16);
+        all_weight_bits(MG_BFLOAT16);
+    }
+    mg_bf16_kernels_use(NULL);
 }
 
 static void test_in_parallel_region(void **state)
@@ -152,8 +200,9 @@ int main(void)
         cmocka_unit_test(test_weight_bits),
         cmocka_unit_test(test_in_parallel_region),
     };
+    const struct CMUnitTest bf16[] = {cmocka_unit_test(test_bf16)};
     static const char *const versions[] = {"plain", "avx2", "avx512"};
-    int failed = 0;
+    int failed = cmocka_run_group_tests_name("bfloat16", bf16, NULL, NULL);
 
     for (int i = 0; i < 3; i++)
         if (mg_kernels_use(versions[i]))

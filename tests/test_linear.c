@@ -63,24 +63,28 @@ static void compare(int rows, int in_dim, int out_dim)
     ref_matmul(dw, l.dout, true, l.inp, false, out_dim, in_dim, rows);
     for (size_t i = 0; i < R * O; i++) db[i % O] += l.dout[i];
 
-    mg_linear_forward(l.out, l.inp, l.weight, NULL, rows, in_dim, out_dim);
+    mg_linear_forward(l.out, l.inp, l.weight, NULL, rows, in_dim, out_dim, MG_FLOAT32);
     CHECK(gap(l.out, y, R * O, 0) <= 2e-6);
     for (size_t i = 0; i < R * O; i++) y[i] += l.bias[i % O];
-    mg_linear_forward(l.out, l.inp, l.weight, l.bias, rows, in_dim, out_dim);
+    mg_linear_forward(l.out, l.inp, l.weight, l.bias, rows, in_dim, out_dim, MG_FLOAT32);
     CHECK(gap(l.out, y, R * O, 0) <= 2e-6);
-    mg_linear_residual_forward(l.out, l.res, l.inp, l.weight, l.bias, rows, in_dim, out_dim);
+    mg_linear_residual_forward(l.out, l.res, l.inp, l.weight, l.bias, rows, in_dim, out_dim,
+                               MG_FLOAT32);
     CHECK(gap(l.out, y, R * O, 4) <= 2e-6);
-    mg_linear_residual_forward(l.res, l.res, l.inp, l.weight, l.bias, rows, in_dim, out_dim);
+    mg_linear_residual_forward(l.res, l.res, l.inp, l.weight, l.bias, rows, in_dim, out_dim,
+                               MG_FLOAT32);
     CHECK(!memcmp(l.res, l.out, R * O * 4));
 
     mg_linear_backward(l.dinp, l.dweight, l.dbias, l.dout, l.inp, l.weight, rows, in_dim, out_dim,
-                       true);
+                       true, MG_FLOAT32);
     CHECK(gap(l.dinp, dx, R * I, 7) <= 2e-6);
     CHECK(gap(l.dweight, dw, O * I, 8) <= 2e-6);
     CHECK(gap(l.dbias, db, O, 9) <= 2e-6);
-    mg_linear_backward(l.dinp, NULL, NULL, l.dout, l.inp, l.weight, rows, in_dim, out_dim, false);
+    mg_linear_backward(l.dinp, NULL, NULL, l.dout, l.inp, l.weight, rows, in_dim, out_dim, false,
+                       MG_FLOAT32);
     CHECK(gap(l.dinp, dx, R * I, 0) <= 2e-6);
-    mg_linear_backward(NULL, NULL, NULL, l.dout, l.inp, l.weight, rows, in_dim, out_dim, false);
+    mg_linear_backward(NULL, NULL, NULL, l.dout, l.inp, l.weight, rows, in_dim, out_dim, false,
+                       MG_FLOAT32);
     mg_free(y), mg_free(dx), mg_free(dw), mg_free(db);
     release(&l);
 }
@@ -103,9 +107,9 @@ static void same_bits(const layer *all, int rows, int threads)
     int from = (all->rows - rows) / 2, I = l.in_dim, O = l.out_dim;
 
     omp_set_num_threads(threads);
-    mg_linear_forward(l.out, l.inp + (size_t)from * I, l.weight, l.bias, rows, I, O);
+    mg_linear_forward(l.out, l.inp + (size_t)from * I, l.weight, l.bias, rows, I, O, MG_FLOAT32);
     mg_linear_backward(l.dinp, NULL, NULL, l.dout + (size_t)from * O, l.inp, l.weight, rows, I, O,
-                       false);
+                       false, MG_FLOAT32);
     CHECK(!memcmp(l.out, all->out + (size_t)from * O, (size_t)rows * O * 4));
     CHECK(!memcmp(l.dinp, all->dinp + (size_t)from * I, (size_t)rows * I * 4));
     release(&l);
@@ -122,16 +126,17 @@ static void test_bits(void **state)
         layer one = make(200, shapes[s][0], shapes[s][1]);
 
         omp_set_num_threads(1);
-        mg_linear_forward(one.out, one.inp, one.weight, one.bias, 200, one.in_dim, one.out_dim);
+        mg_linear_forward(one.out, one.inp, one.weight, one.bias, 200, one.in_dim, one.out_dim,
+                          MG_FLOAT32);
         mg_linear_backward(one.dinp, one.dweight, one.dbias, one.dout, one.inp, one.weight, 200,
-                           one.in_dim, one.out_dim, false);
+                           one.in_dim, one.out_dim, false, MG_FLOAT32);
         for (int i = 0; i < 7; i++)
             for (int t = 1; t <= 3; t++) same_bits(&one, counts[i], t);
 
         layer more = make(200, shapes[s][0], shapes[s][1]);
         omp_set_num_threads(3);
         mg_linear_backward(NULL, more.dweight, more.dbias, more.dout, more.inp, more.weight, 200,
-                           more.in_dim, more.out_dim, false);
+                           more.in_dim, more.out_dim, false, MG_FLOAT32);
         CHECK(!memcmp(one.dweight, more.dweight, (size_t)one.in_dim * one.out_dim * 4));
         CHECK(!memcmp(one.dbias, more.dbias, (size_t)one.out_dim * 4));
         release(&one), release(&more);

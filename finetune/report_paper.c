@@ -112,11 +112,12 @@ bool mg_paper_is_set(const char *printed, const char *set)
 
     plain(set, false, name);
     snprintf(whole, sizeof whole, "%s", printed);
-    for (char *at = whole, *end = at; end; at = end + 1) {
-        end = strchr(at, '+');
-        if (end) *end = '\0';
+    for (char *at = whole; at;) {
+        char *plus = strchr(at, '+');
+        if (plus) *plus++ = '\0';
         plain(at, false, part);
         if (*part && strstr(name, part)) return true;
+        at = plus;
     }
     return false;
 }

@@ -65,7 +65,7 @@ mg_status mg_seg_session_picture(mg_seg_session *s, const uint8_t *pixels, int h
     const mg_seg_model *m = s->m;
 
     MG_TRY(mg_seg_picture(m, s->image, pixels, height, width, channels));
-    mg_vit_forward(&s->vit, &m->vit, &m->params, s->image, 1, 1, s->vit_scratch);
+    mg_vit_forward(&s->vit, &m->vit, &m->params, s->image, 1, 0, s->vit_scratch);
     mg_seg_session_grid(s, height, width);
     mg_seg_session_reset(s);
     return MG_OK;

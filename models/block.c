@@ -335,6 +335,11 @@ static mg_attn attn_of(const mg_block *b, const mg_params *p, const mg_block_pas
 
 // --- forward --------------------------------------------------------------------------------------
 
+static bool has_depth(const mg_block_pass *s)
+{
+    return s->cfg->adapter && s->cfg->depth && s->slices > 0;
+}
+
 // x1 = x + a_s + U_space(a_s) + U_depth(a_d). The projection is made by itself and then added, with
 // adapters or not, so that grafting zero adapters changes no bit.
 static void attention_forward(mg_block_acts *a, const mg_block *b, const mg_params *p,
@@ -355,7 +360,7 @@ static void attention_forward(mg_block_acts *a, const mg_block *b, const mg_para
     mg_add(a->x1, a->x, proj, (size_t)rows * D);
     if (!c->adapter) return;
     mg_adapter_forward(a->x1, a->space_h, proj, NULL, &b->space, p, rows, 1, w->wide[1]);
-    if (!c->depth) return;
+    if (!has_depth(s)) return;
     at = attn_depth(c, s->B, s->N, s->slices);
     at.qrow = at.krow = s->stacks;
     mg_attn_forward(a->attn_d, a->lse_d, a->qkv, a->qkv + D, a->qkv + 2 * D, &at, w->attn);
@@ -474,7 +479,7 @@ static void attention_backward(float *dx, float *grads, const mg_block_acts *a, 
         table_backward(b->rel_h, side_h, grads, p, w->dtable[0], w->resize);
         table_backward(b->rel_w, side_w, grads, p, w->dtable[1], w->resize);
     }
-    if (c->adapter && c->depth) depth_backward(dqkv, dx, grads, a, b, p, s, w);
+    if (has_depth(s)) depth_backward(dqkv, dx, grads, a, b, p, s, w);
 
     float *dqkv_w = mg_grad(p, grads, b->qkv_w);
     if (dqkv_w)
@@ -496,7 +501,7 @@ static void adapters_backward(const float *dx, float *grads, const mg_block_acts
 
     mg_adapter_backward(NULL, NULL, grads, dx, a->space_h, a->proj, NULL, &b->space, p, rows, 1,
                         w->wide[1]);
-    if (s->cfg->depth)
+    if (has_depth(s))
         mg_adapter_backward(NULL, NULL, grads, dx, a->depth_h, a->proj_d, NULL, &b->depth, p, rows,
                             1, w->wide[1]);
 }

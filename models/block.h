@@ -57,7 +57,8 @@ typedef struct {
 // How one pass runs.
 typedef struct {
     const mg_block_config *cfg;
-    int B, N, slices;       // images, tokens of each, slices of each stack (B is a multiple)
+    // Images, tokens of each, slices of each stack (B is a multiple); 0: pictures, which have no depth.
+    int B, N, slices;
     const int32_t *windows; // [B, windows, w w] rows of the tokens of each window, -1 for padding
     const int32_t *stacks;  // [B / slices, N, slices] rows of each sequence over depth
     const int32_t *coord;   // [B, N] grid place of each token; NULL: token t lies at place t

@@ -219,12 +219,14 @@ static mg_status choose_part(conversion *c)
     MG_CHECK(c->config && !strcmp(c->kind, "finetune"), MG_ERR_CONFIG,
              "'%s' does not tell what was trained", mg_weights_path(c->in));
     MG_TRY(mg_yaml_parse(c->config, mg_weights_path(c->in), &tree));
-    const char *text = mg_json_text(mg_json_get(mg_json_get(tree, "train"), "mode"));
-    bool msa = text && !strcmp(text, "msa");
+    const mg_json *train = mg_json_get(tree, "train");
+    const char *text = mg_json_text(mg_json_get(train, "mode"));
+    const char *decoder = mg_json_text(mg_json_get(train, "decoder"));
+    bool msa = text && !strcmp(text, "msa"), whole = decoder && !strcmp(decoder, "whole");
     mg_json_free(&tree);
     MG_CHECK(msa, MG_ERR_CONFIG, "'%s' was trained as a whole: there is no small part to write",
              mg_weights_path(c->in));
-    mg_train_mode mode = c->model.sam.adapters ? MG_TRAIN_MSA : MG_TRAIN_RELEASE;
+    mg_train_mode mode = whole ? MG_TRAIN_RELEASE : MG_TRAIN_MSA;
     for (int i = 0; i < c->p.count; i++)
         c->wanted[i] = c->wanted[i] && (mg_text_prompt_owns(c->p.list[i].name) ||
                                         mg_sam_trains(c->p.list[i].name, &mode));

@@ -93,10 +93,10 @@ static void list_stacks(int32_t *list, int B, int N, int slices)
 void mg_stack_forward(mg_stack_acts *a, const mg_stack *s, const mg_params *p, int B, int N,
                       int slices, const int32_t *coord, float *scratch)
 {
-    assert(B <= a->max_B && N <= a->max_N && B % slices == 0);
+    assert(B <= a->max_B && N <= a->max_N && (!slices || B % slices == 0));
     assert(!s->any_windowed || N == s->cfg.gh * s->cfg.gw);
     if (s->any_windowed) list_windows(a->windows, &s->cfg, B);
-    if (s->cfg.depth) list_stacks(a->stacks, B, N, slices);
+    if (s->cfg.depth && slices) list_stacks(a->stacks, B, N, slices);
     a->pass = (mg_block_pass){.cfg = &s->cfg,
                               .B = B,
                               .N = N,

@@ -205,7 +205,9 @@ static mg_status describe_sam(const mg_weights *w, mg_weights_model *m)
     MG_TRY(describe_adapters(w, &m->vit));
     m->decoder = has(w, "mask_decoder.mask_tokens.weight");
     m->text_width = size_of(w, "prompt_encoder.text_proj.weight", 2, 1);
-    return m->decoder ? describe_decoder(w, m) : MG_OK;
+    if (m->decoder) MG_TRY(describe_decoder(w, m));
+    m->release = m->decoder && m->vit.adapter && !m->sam.adapters;
+    return MG_OK;
 }
 
 static mg_status describe_mae(const mg_weights *w, mg_weights_model *m)

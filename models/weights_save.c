@@ -9,6 +9,7 @@
 #include "runtime/fsys.h"
 #include "runtime/mem.h"
 #include "runtime/program.h"
+#include "runtime/yaml.h"
 
 typedef enum { UNKNOWN, SAFETENSORS, PTH, CHECKPOINT } form;
 
@@ -185,15 +186,30 @@ mg_status mg_params_save(const char *path, const mg_params *p, const bool *wante
 
 // --- notes ------------------------------------------------------------------------------------------
 
-// How a picture becomes the input of a SAM of this side (model.md section 3).
-static char *preprocessing(int64_t side)
+// Do the settings ask for square input (model.resize)?
+static bool is_square(const char *config)
+{
+    mg_json *tree = NULL;
+    bool square = false;
+
+    if (config && !mg_yaml_parse(config, "settings of a model", &tree)) {
+        const char *resize = mg_json_text(mg_json_get(mg_json_get(tree, "model"), "resize"));
+        square = resize && !strcmp(resize, "square");
+    }
+    mg_err_clear();
+    if (tree) mg_json_free(&tree);
+    return square;
+}
+
+// How a picture becomes the input of a SAM of this side (model.md sections 3 and 11).
+static char *preprocessing(int64_t side, bool square)
 {
     return mg_sprintf(
-        "{\"side\":%" PRId64 ",\"long_side\":\"resized to side by the triangle filter, "
-        "rounded to 8 bits\",\"mean\":[123.675,116.28,103.53],"
-        "\"std\":[58.395,57.12,57.375],\"padding\":\"zeros at right and bottom, after "
-        "normalising\"}",
-        side);
+        "{\"side\":%" PRId64 ",\"%s\":\"resized to side by the triangle filter, rounded to 8 "
+        "bits\",\"mean\":[123.675,116.28,103.53],\"std\":[58.395,57.12,57.375],\"padding\":"
+        "\"%s\"}",
+        side, square ? "both_sides" : "long_side",
+        square ? "none" : "zeros at right and bottom, after normalising");
 }
 
 mg_json *mg_model_notes(const mg_params *p, const char *kind, const char *config)
@@ -206,7 +222,7 @@ mg_json *mg_model_notes(const mg_params *p, const char *kind, const char *config
     if (config) mg_json_put_text(notes, "config", config);
     mg_json_put_text(notes, "version", mg_version());
     if (grid >= 0 && patch >= 0) {
-        char *text = preprocessing(p->list[grid].dim[1] * p->list[patch].dim[2]);
+        char *text = preprocessing(p->list[grid].dim[1] * p->list[patch].dim[2], is_square(config));
         mg_json_put_text(notes, "preprocessing", text);
         mg_free(text);
     }

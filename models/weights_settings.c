@@ -53,6 +53,25 @@ static bool is_standard(const mg_weights_model *m)
              s->n_multi == plain.n_multi && s->iou_hidden == plain.iou_hidden));
 }
 
+// Where the released Medical SAM Adapter differs from the paper (model.md 11); a file without settings of
+// its own that has adapters in the encoder only is taken for one of it.
+typedef struct {
+    const char *model, *train, *prompts;
+} form_settings;
+
+static form_settings form_of(const mg_weights_model *m)
+{
+    static const form_settings paper = {"", "", ""};
+    static const form_settings release = {"  adapter_activation: gelu\n  adapter_init: linear\n"
+                                          "  window_cut: before\n  resize: square\n",
+                                          "  decoder: whole\n", "  output: single\n"};
+
+    if (!m->release) return paper;
+    mg_info("weights with adapters in the encoder only: read as the released Medical SAM Adapter "
+            "(GELU, windows cut before norm1, square input)");
+    return release;
+}
+
 static mg_status sam_settings(const mg_weights_model *m, char **config)
 {
     const mg_vit_config *v = &m->vit;
@@ -67,14 +86,16 @@ static mg_status sam_settings(const mg_weights_model *m, char **config)
                 m->sam.heads);
     char *sizes = standard ? mg_strdup("") : custom_sizes(m);
     double ratio = v->adapter ? ratio_of(v->adapter, v->D) : m->sam.ratio;
+    form_settings form = form_of(m);
     if (sizes)
         *config =
             mg_sprintf("model:\n  size: %s\n  image: %d\n%s  encoder_adapters: %s\n"
-                       "  decoder_adapters: %s\n  depth_branch: %s\n  adapter_ratio: %.17g\n"
-                       "train:\n  mode: %s\nprompts:\n  text_width: %d\n",
+                       "  decoder_adapters: %s\n  depth_branch: %s\n  adapter_ratio: %.17g\n%s"
+                       "train:\n  mode: %s\n%sprompts:\n  text_width: %d\n%s",
                        standard ? m->size : "custom", side, sizes, v->adapter ? "true" : "false",
                        m->sam.adapters ? "true" : "false", v->depth_branch ? "true" : "false",
-                       adapters ? ratio : 0.25, adapters ? "msa" : "full", m->text_width);
+                       adapters ? ratio : 0.25, form.model, adapters ? "msa" : "full", form.train,
+                       m->text_width, form.prompts);
     mg_free(sizes);
     MG_CHECK(*config, MG_ERR_MEMORY, "cannot allocate the settings of a model");
     return MG_OK;

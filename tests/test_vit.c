@@ -202,6 +202,21 @@ static void test_early_windows(void **state)
     }
 }
 
+// Of pictures a 3-D encoder makes what the 2-D encoder with the same weights makes.
+static void test_pictures_have_no_depth(void **state)
+{
+    net flat, deep;
+
+    (void)state;
+    open_net(&flat, kind_of(4), MG_KEEP_NONE, false);
+    open_net(&deep, kind_of(5), MG_KEEP_NONE, false);
+    double stacks = loss(&deep);
+    deep.slices = 0;
+    CHECK(loss(&deep) == loss(&flat) && stacks != loss(&flat));
+    close_net(&flat);
+    close_net(&deep);
+}
+
 // Adapters with linear initial values change the encoder from the start.
 static void test_linear_init(void **state)
 {
@@ -369,7 +384,7 @@ int main(void)
         cmocka_unit_test(test_recompute),      cmocka_unit_test(test_frozen),
         cmocka_unit_test(test_progress),       cmocka_unit_test(test_counts),
         cmocka_unit_test(test_input_gradient), cmocka_unit_test(test_early_windows),
-        cmocka_unit_test(test_linear_init),
+        cmocka_unit_test(test_linear_init),    cmocka_unit_test(test_pictures_have_no_depth),
     };
 
     mg_gemm_init();

@@ -1,6 +1,7 @@
-// The four data sets of the demo, drawn from a seed: demo_ct (organs), demo_fundus (disc and
-// lesions), demo_us and demo_derm (unlabelled). On disk each is a folder of images/NAME.png with
-// masks/NAME.png beside it, whose value 1..8 is the number of an object in that picture.
+// Small data sets drawn from a seed: those of the demo, demo_ct (organs), demo_fundus (disc and lesions),
+// demo_us and demo_derm (unlabelled), and demo_organs (five organs with names). On disk each is a folder
+// of images/NAME.png with masks/NAME.png beside it, whose value 1..8 is the number of an object in that
+// picture, or the organ.
 #include <stdio.h>
 
 #include "datasets/folder.h"
@@ -8,21 +9,25 @@
 #include "datasets/readers.h"
 #include "runtime/mem.h"
 
-enum { OBJECTS = 8, USUAL_SIZE = 96 };
+enum { USUAL_SIZE = 96 };
 
-static mg_folder_rules demo_rules(const char *modality, bool labelled)
+static const char *const objects[] = {"object_1", "object_2", "object_3", "object_4", "object_5",
+                                      "object_6", "object_7", "object_8", NULL};
+static const char *const organs[] = {"spleen", "right kidney", "left kidney",
+                                     "liver",  "aorta",        NULL};
+static const char *const nothing[] = {NULL};
+
+static mg_folder_rules demo_rules(const char *modality, const char *const *labels)
 {
-    static const char *const name[OBJECTS] = {"object_1", "object_2", "object_3", "object_4",
-                                              "object_5", "object_6", "object_7", "object_8"};
     mg_folder_rules rules = {.images = "images/{stem}.png", .modality = modality};
 
-    if (!labelled) return rules;
+    if (!labels[0]) return rules;
     rules.masks = 1;
     rules.mask[0].pattern = "masks/{stem}.png";
-    rules.classes = rules.values = OBJECTS;
-    for (int i = 0; i < OBJECTS; i++) {
-        rules.class_name[i] = name[i];
+    for (int i = 0; labels[i]; i++) {
+        rules.class_name[i] = labels[i];
         rules.map[i].value = rules.map[i].class_number = i + 1;
+        rules.classes = rules.values = i + 1;
     }
     return rules;
 }
@@ -64,7 +69,7 @@ static mg_status write_all(const mg_phantom_order *order, const char *kind, uint
 }
 
 // clang-format off
-#define DEMO_SET(kind, tag, labels, modality, words)                                               \
+#define DEMO_SET(kind, tag, labels, has_labels, modality, words)                                               \
     static mg_status scan_##kind(const char *root, const void *config, mg_scan *out)               \
     {                                                                                              \
         mg_folder_rules rules = demo_rules(modality, labels);                                      \
@@ -80,15 +85,16 @@ static mg_status write_all(const mg_phantom_order *order, const char *kind, uint
     }                                                                                              \
     static mg_status phantom_##kind(const mg_phantom_order *order)                                 \
     {                                                                                              \
-        return write_all(order, #kind, tag, mg_paint_demo_##kind, labels);                         \
+        return write_all(order, #kind, tag, mg_paint_demo_##kind, has_labels);                         \
     }                                                                                              \
     const mg_dataset mg_dataset_demo_##kind = {                                                    \
-        .name = "demo_" #kind, .summary = words, .labelled = labels, .long_side = 1024,            \
+        .name = "demo_" #kind, .summary = words, .labelled = has_labels, .long_side = 1024,            \
         .scan = scan_##kind, .read = read_##kind, .phantom = phantom_##kind,                       \
     };
 
-DEMO_SET(ct, 1, true, "CT", "phantoms of the demo: slices with several organs")
-DEMO_SET(fundus, 2, true, "fundus", "phantoms of the demo: retina with disc and lesions")
-DEMO_SET(us, 3, false, "US", "phantoms of the demo: ultrasound, unlabelled")
-DEMO_SET(derm, 4, false, "dermoscopy", "phantoms of the demo: skin, unlabelled")
+DEMO_SET(ct, 1, objects, true, "CT", "phantoms of the demo: slices with several organs")
+DEMO_SET(fundus, 2, objects, true, "fundus", "phantoms of the demo: retina with disc and lesions")
+DEMO_SET(us, 3, nothing, false, "US", "phantoms of the demo: ultrasound, unlabelled")
+DEMO_SET(derm, 4, nothing, false, "dermoscopy", "phantoms of the demo: skin, unlabelled")
+DEMO_SET(organs, 5, organs, true, "MR", "phantoms: slices with five named organs")
 // clang-format on

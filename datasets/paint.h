@@ -12,6 +12,15 @@ void mg_paint_demo_ct(mg_pen *pen, mg_canvas *canvas);     // up to 6 organs
 void mg_paint_demo_fundus(mg_pen *pen, mg_canvas *canvas); // the disc and up to 4 lesions
 void mg_paint_demo_us(mg_pen *pen, mg_canvas *canvas);     // no targets
 void mg_paint_demo_derm(mg_pen *pen, mg_canvas *canvas);   // no targets
+// Spleen, right kidney, left kidney, liver, aorta (1 to 5), each at its place.
+void mg_paint_demo_organs(mg_pen *pen, mg_canvas *canvas);
+
+// Shared by these: pixels for a length at 96 px; the first plane into all three; and taking the body in
+// `inside` as object `number` where no earlier object is: `inside` is cut down to what remains, and if
+// that is too little, false is returned and nothing taken.
+double mg_paint_scale(const mg_canvas *canvas);
+void mg_paint_grey(mg_canvas *canvas);
+bool mg_paint_claim(mg_canvas *canvas, float *inside, int number);
 
 // Larger pictures with the look of their modality. Grey ones are in the first plane.
 void mg_paint_ct_abdomen(mg_pen *pen, mg_canvas *canvas);

@@ -9,17 +9,15 @@ enum { MAX_SPOTS = 8, TRIES = 200, SMALLEST = 60 }; // SMALLEST: cells of an obj
 
 static const double pi = 3.14159265358979323846;
 
-static double scale_of(const mg_canvas *c)
+double mg_paint_scale(const mg_canvas *c)
 {
     return c->width / 96.0;
 }
 
-// Take the body in `inside` as object `number` where no earlier object is. Returns false, and
-// leaves nothing, if too little of it remains. `inside` is cut down to what remains.
-static bool claim(mg_canvas *c, float *inside, int number)
+bool mg_paint_claim(mg_canvas *c, float *inside, int number)
 {
     int64_t kept = 0;
-    double k = scale_of(c);
+    double k = mg_paint_scale(c);
 
     for (int64_t i = 0; i < mg_canvas_cells(c); i++) {
         if (c->label[i]) inside[i] = 0;
@@ -31,7 +29,7 @@ static bool claim(mg_canvas *c, float *inside, int number)
     return true;
 }
 
-static void grey_from_first(mg_canvas *c)
+void mg_paint_grey(mg_canvas *c)
 {
     for (int ch = 1; ch < 3; ch++)
         memcpy(c->rgb[ch], c->rgb[0], (size_t)mg_canvas_cells(c) * sizeof(float));
@@ -52,7 +50,7 @@ static double body_radius(const body *b, double x, double y)
 
 static body paint_body(mg_pen *pen, mg_canvas *c)
 {
-    double k = scale_of(c), S = c->width;
+    double k = mg_paint_scale(c), S = c->width;
     body b = {.x = S / 2, .y = c->height / 2.0};
     float *plane = c->rgb[0], *noise = c->work[0];
 
@@ -102,15 +100,15 @@ static void paint_organ(mg_pen *pen, mg_canvas *c, const body *b, const mg_spot 
     double value = b->tissue + contrast(pen);
 
     mg_draw_blob(pen, inside, c->height, c->width, spot->x, spot->y, spot->r, .14, 1.7);
-    mg_draw_noise(pen, noise, c->height, c->width, 2 * scale_of(c), .015, c->work[2]);
-    if (!claim(c, inside, number)) return;
+    mg_draw_noise(pen, noise, c->height, c->width, 2 * mg_paint_scale(c), .015, c->work[2]);
+    if (!mg_paint_claim(c, inside, number)) return;
     for (int64_t i = 0; i < mg_canvas_cells(c); i++)
         if (inside[i] > 0) c->rgb[0][i] = (float)value + noise[i];
 }
 
 void mg_paint_demo_ct(mg_pen *pen, mg_canvas *c)
 {
-    double k = scale_of(c);
+    double k = mg_paint_scale(c);
     mg_spot want[MAX_SPOTS], placed[MAX_SPOTS];
     int wanted = mg_pen_from(pen, 4, 6), count = 0;
     body b = paint_body(pen, c);
@@ -126,7 +124,7 @@ void mg_paint_demo_ct(mg_pen *pen, mg_canvas *c)
     mg_draw_white(pen, c->work[0], mg_canvas_cells(c));
     mg_draw_blur(c->work[0], c->height, c->width, .5, .5, c->work[1]);
     mg_draw_add(c->rgb[0], c->work[0], amplitude, mg_canvas_cells(c));
-    grey_from_first(c);
+    mg_paint_grey(c);
 }
 
 // --- fundus -----------------------------------------------------------------------------------------
@@ -142,7 +140,7 @@ static void paint_retina(mg_pen *pen, mg_canvas *c)
     double light = mg_pen_between(pen, .7, 1.1), shade[3];
 
     for (int ch = 0; ch < 3; ch++) shade[ch] = colour[ch] * light * mg_pen_between(pen, .9, 1.1);
-    mg_draw_noise(pen, c->work[0], c->height, c->width, 6 * scale_of(c), .03, c->work[1]);
+    mg_draw_noise(pen, c->work[0], c->height, c->width, 6 * mg_paint_scale(c), .03, c->work[1]);
     for (int y = 0; y < c->height; y++)
         for (int x = 0; x < c->width; x++) {
             int64_t i = (int64_t)y * c->width + x;
@@ -154,11 +152,11 @@ static void paint_retina(mg_pen *pen, mg_canvas *c)
 
 static void paint_disc(mg_pen *pen, mg_canvas *c, const mg_spot *disc)
 {
-    double k = scale_of(c);
+    double k = mg_paint_scale(c);
     float *inside = c->work[0];
 
     mg_draw_blob(pen, inside, c->height, c->width, disc->x, disc->y, disc->r, .06, 1.2);
-    claim(c, inside, 1);
+    mg_paint_claim(c, inside, 1);
     mg_draw_blur(inside, c->height, c->width, k, k, c->work[1]);
     mg_canvas_tint(c, inside, .22, .22, .7 * .22);
     mg_draw_blob(pen, inside, c->height, c->width, disc->x, disc->y,
@@ -172,18 +170,18 @@ static void paint_lesion(mg_pen *pen, mg_canvas *c, const mg_spot *spot, int num
     static const double dark[3] = {-.30, -.22, -.10}, bright[3] = {.15, .22, .10};
     const double *colour = mg_pen_chance(pen, .6) ? dark : bright;
     double strength = mg_pen_between(pen, .5, 1.1);
-    double edge = scale_of(c) * mg_pen_between(pen, .8, 1.8);
+    double edge = mg_paint_scale(c) * mg_pen_between(pen, .8, 1.8);
     float *inside = c->work[0];
 
     mg_draw_blob(pen, inside, c->height, c->width, spot->x, spot->y, spot->r, .22, 1.7);
-    if (!claim(c, inside, number)) return;
+    if (!mg_paint_claim(c, inside, number)) return;
     mg_draw_blur(inside, c->height, c->width, edge, edge, c->work[1]);
     mg_canvas_tint(c, inside, strength * colour[0], strength * colour[1], strength * colour[2]);
 }
 
 static void paint_vessels(mg_pen *pen, mg_canvas *c, const mg_spot *disc)
 {
-    double k = scale_of(c), turn = mg_pen_between(pen, 0, 2 * pi);
+    double k = mg_paint_scale(c), turn = mg_pen_between(pen, 0, 2 * pi);
     int vessels = mg_pen_from(pen, 5, 8);
     float *plane = c->work[0];
 
@@ -212,7 +210,7 @@ static bool place_lesion(mg_pen *pen, const mg_canvas *c, const mg_spot *placed,
 
 void mg_paint_demo_fundus(mg_pen *pen, mg_canvas *c)
 {
-    double k = scale_of(c);
+    double k = mg_paint_scale(c);
     mg_spot want[MAX_SPOTS], placed[MAX_SPOTS];
     int lesions = mg_pen_from(pen, 2, 4), count = 1;
 
@@ -243,7 +241,8 @@ void mg_paint_demo_fundus(mg_pen *pen, mg_canvas *c)
 // Bands of tissue with wavy borders.
 static void paint_layers(mg_pen *pen, mg_canvas *c)
 {
-    double k = scale_of(c), depth[6] = {0}, level[7] = {0}, wave = mg_pen_between(pen, 0, 2 * pi);
+    double k = mg_paint_scale(c), depth[6] = {0}, level[7] = {0},
+           wave = mg_pen_between(pen, 0, 2 * pi);
     int borders = mg_pen_from(pen, 3, 5);
 
     for (int i = 0; i < borders; i++)
@@ -265,7 +264,7 @@ static void paint_layers(mg_pen *pen, mg_canvas *c)
 // Dark nodules; a bright or dark shadow below some.
 static void paint_nodules(mg_pen *pen, mg_canvas *c)
 {
-    double k = scale_of(c);
+    double k = mg_paint_scale(c);
     mg_spot placed[4];
     int wanted = mg_pen_from(pen, 2, 4), count = 0;
 
@@ -293,7 +292,8 @@ static void paint_nodules(mg_pen *pen, mg_canvas *c)
 
 void mg_paint_demo_us(mg_pen *pen, mg_canvas *c)
 {
-    double k = scale_of(c), top = mg_pen_between(pen, .25, .4), fade = mg_pen_between(pen, 0, .5);
+    double k = mg_paint_scale(c), top = mg_pen_between(pen, .25, .4),
+           fade = mg_pen_between(pen, 0, .5);
     float *re = c->work[0], *im = c->work[1];
 
     paint_layers(pen, c);
@@ -315,14 +315,15 @@ void mg_paint_demo_us(mg_pen *pen, mg_canvas *c)
             bool inside = side < top + (.49 - top) * down;
             c->rgb[0][i] = inside ? (float)v : 0;
         }
-    grey_from_first(c);
+    mg_paint_grey(c);
 }
 
 // --- derm -------------------------------------------------------------------------------------------
 
 static void paint_mole(mg_pen *pen, mg_canvas *c, const mg_spot *s)
 {
-    double k = scale_of(c), edge = k * mg_pen_between(pen, 1, 3), deep = mg_pen_between(pen, .5, 1);
+    double k = mg_paint_scale(c), edge = k * mg_pen_between(pen, 1, 3),
+           deep = mg_pen_between(pen, .5, 1);
     float *inside = c->work[0], *texture = c->work[1];
 
     mg_draw_blob(pen, inside, c->height, c->width, s->x, s->y, s->r, .25, 1.7);
@@ -334,7 +335,7 @@ static void paint_mole(mg_pen *pen, mg_canvas *c, const mg_spot *s)
 
 static void paint_hairs(mg_pen *pen, mg_canvas *c)
 {
-    double k = scale_of(c), main_heading = mg_pen_between(pen, 0, 2 * pi);
+    double k = mg_paint_scale(c), main_heading = mg_pen_between(pen, 0, 2 * pi);
     int hairs = mg_pen_from(pen, 0, 13);
     float *plane = c->work[0];
 
@@ -348,7 +349,7 @@ static void paint_hairs(mg_pen *pen, mg_canvas *c)
 
 void mg_paint_demo_derm(mg_pen *pen, mg_canvas *c)
 {
-    double k = scale_of(c), light = mg_pen_between(pen, .85, 1.1);
+    double k = mg_paint_scale(c), light = mg_pen_between(pen, .85, 1.1);
     int moles = mg_pen_from(pen, 1, 2);
 
     mg_canvas_clear(c, .86 * light, .67 * light * mg_pen_between(pen, .92, 1.05),

@@ -46,6 +46,7 @@ static const mg_option options[] = {
     {"evaluate.click_rule", MG_CHOICE, AT(plan.click_rule), "edt", 0, 0, "edt: deepest wrong cell; component: deepest cell of the largest wrong component", "edt|component"},
     {"evaluate.box", MG_BOOL, AT(plan.box), "false", 0, 0, "also score the tight box", NULL},
     {"evaluate.volume", MG_LIST, AT(plan.volume), "stack", 0, 0, "volumes: what clicks are counted for: stack (one click for its worst slice), slice (every slice by itself; slices without the target are empty by rule), volume (as stack, by distances in 3-D); several may be named", NULL},
+    {"evaluate.carry", MG_CHOICE, AT(plan.carry), "trained", 0, 0, "volumes: slices without a click are given the mask of their neighbour; trained: as prompts.carry was in training", "trained|on|off"},
     {"evaluate.regions", MG_TREE, AT(plan.regions), "", 0, 0, "targets made of several classes, by number or name, instead of the classes: {WT: [1, 2, 3], TC: [1, 3], ET: [3]}", NULL},
     {"evaluate.beside", MG_BOOL, AT(plan.beside), "false", 0, 0, "score the regions beside the classes, as a set of their own in the tables: 'NAME (regions)'", NULL},
     {"evaluate.texts", MG_TEXT, AT(texts), "", 0, 0, "file of embedded texts (medgraft text): also score a text alone and with one click, by texts held out of training", NULL},
@@ -275,7 +276,8 @@ static mg_status complete_plan(evaluation *e)
     const mg_list *given = e->s->window.count || e->masks ? &e->s->window : &e->trained.window;
 
     e->plan.slices = (int)e->trained.model.slices;
-    e->plan.carry = e->trained.carry;
+    e->plan.carry =
+        strcmp(e->s->plan.carry, "trained") == 0 ? e->trained.carry : e->s->plan.carry[1] == 'n';
     MG_TRY(mg_finetune_window(given, e->window, &e->plan.window));
     MG_TRY(mg_eval_plan_regions(&e->s->plan, e->reader, &e->plan));
     return e->s->texts[0] ? open_texts(e) : MG_OK;

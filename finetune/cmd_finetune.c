@@ -57,6 +57,18 @@ static mg_status make_model(const mg_comm *world, mg_finetune_config *c, mg_seg_
     return st;
 }
 
+// Stacks always use the single mask (prompts-and-metrics.md 4.4): a model trained on them knows no
+// other, and its checkpoint says so.
+static mg_status settle_output(const mg_seg_data *data, mg_finetune_config *c, mg_seg_model *m)
+{
+    if (!data->volumes) return MG_OK;
+    mg_free(c->output);
+    c->output = mg_strdup("single");
+    MG_CHECK(c->output, MG_ERR_MEMORY, "cannot allocate a setting");
+    m->single_output = true;
+    return MG_OK;
+}
+
 static mg_status train(const mg_comm *world, const mg_finetune_config *c, mg_seg_model *m,
                        mg_seg_data *data, const char *base, const char *init, const char *yaml)
 {
@@ -103,6 +115,7 @@ mg_status mg_cmd_finetune(const mg_args *args)
         st = mg_comm_agree(args->world,
                            mg_seg_data_open(reader, &model, &c, c.texts[0] ? &texts : NULL, &data));
     if (!st) st = mg_comm_agree(args->world, mg_finetune_settle_loss(&c, data.volumes));
+    if (!st) st = mg_comm_agree(args->world, settle_output(&data, &c, &model));
     if (!st) {
         yaml = mg_config_echo(&group, 1); // sizes and forms are resolved by now
         st = train(args->world, &c, &model, &data, base.file, init.file, yaml);

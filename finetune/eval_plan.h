@@ -8,7 +8,7 @@
 
 // Settings of section "evaluate." that make the plan. Texts are owned by the option table.
 typedef struct {
-    char *click_rule, *empty;
+    char *click_rule, *carry, *empty;
     mg_list clicks, volume;
     mg_json *regions;
     bool beside, box, noc, other_object;

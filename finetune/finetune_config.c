@@ -31,7 +31,7 @@ const mg_option mg_finetune_options[] = {
     {"train.flip", MG_BOOL, AT(flip), "false", 0, 0, "mirror half of the pictures left and right", NULL},
     {"train.recompute", MG_CHOICE, AT(recompute), "none", 0, 0, "block: keep only block inputs of the encoder and compute the rest again (less memory)", "none|block"},
     {"prompts.schedule", MG_CHOICE, AT(schedule), "clicks", 0, 0, "clicks: start clicks and corrections; sam: 8 corrections and two repeats; single: one uniform target cell, one pass", "clicks|sam|single"},
-    {"prompts.output", MG_CHOICE, AT(output), "rule", 0, 0, "rule: three masks for one click, otherwise one; single: always the single mask", "rule|single"},
+    {"prompts.output", MG_CHOICE, AT(output), "rule", 0, 0, "rule: three masks for one click, otherwise one; single: always the single mask (volumes: always so)", "rule|single"},
     {"prompts.max_corrective", MG_INT, AT(max_corrective), "3", 0, 64, "largest number of corrective clicks", NULL},
     {"prompts.profile", MG_CHOICE, AT(profile), "relative", 0, 0, "margins of random start clicks: relative to the target or in cells", "relative|pixel"},
     {"prompts.corrective", MG_CHOICE, AT(corrective), "inner", 0, 0, "where a corrective click goes: anywhere in the error, its inner half, its centre", "uniform|inner|centre"},

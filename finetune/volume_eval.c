@@ -146,8 +146,10 @@ static mg_target target_of_stack(const mg_volume_evaluator *e)
                        e->gt + at,         e->pred,         e->ignore + at};
 }
 
-static mg_status begin_stack(mg_volume_evaluator *e, int i)
+// One mask slot runs through a stack; a slice by itself is prompted as a picture is (4.4).
+static mg_status begin_stack(mg_volume_evaluator *e, mg_eval_form form, int i)
 {
+    e->session->stack.volume = form != MG_EVAL_SLICE;
     e->click_count = 0;
     memset(e->pred, 0, (size_t)e->session->slices * e->session->pixels);
     return mg_volume_session_stack(e->session, i);
@@ -210,7 +212,7 @@ static mg_status run_stack(mg_volume_evaluator *e, mg_eval_target *t, mg_eval_fo
     int clicks = 0;
     bool stopped = false;
 
-    MG_TRY(begin_stack(e, i));
+    MG_TRY(begin_stack(e, form, i));
     mg_target target = target_of_stack(e);
     for (int k = 1; k <= last; k++) {
         if (!stopped)
@@ -241,7 +243,7 @@ static mg_status box_stack(mg_volume_evaluator *e, mg_eval_form form, int i)
     mg_prompt_key no_noise = {0};
     int count = 0;
 
-    MG_TRY(begin_stack(e, i));
+    MG_TRY(begin_stack(e, form, i));
     mg_target target = target_of_stack(e);
     int only = form == MG_EVAL_SLICE ? -1 : next_click(e, form, &target).z;
     for (int z = 0; z < s->slices; z++) {
@@ -333,7 +335,7 @@ static mg_status text_stack(mg_volume_evaluator *e, const float *unit, bool clic
 {
     mg_seg_stack *s = &e->session->stack;
 
-    MG_TRY(begin_stack(e, i));
+    MG_TRY(begin_stack(e, MG_EVAL_STACK, i));
     mg_target target = target_of_stack(e);
     mg_seg_stack_text(s, unit);
     if (clicked) {

@@ -2,6 +2,7 @@
 // model without training as the 2-D one, and samples drawn from volumes.
 #include "tests/check.h"
 
+#include "finetune/seg_eval.h"
 #include "finetune/seg_target.h"
 #include "finetune/volume_blend.h"
 #include "finetune/volume_grid.h"
@@ -443,6 +444,44 @@ static void stacks_come_from_volumes(void **state)
     mg_finetune_config_free(&config);
 }
 
+static mg_status keep_dice(void *ctx, const mg_eval_target *target)
+{
+    double *dice = ctx;
+    for (int i = 0; i < target->rows; i++) dice[i] += target->row[i].metric.dice;
+    return MG_OK;
+}
+
+// A model that knows three masks for one click chooses among them on a slice by itself; through a stack
+// runs the single one, whatever the model knows.
+static void slices_are_prompted_like_pictures(void **state)
+{
+    mg_finetune_config config;
+    mg_seg_model model;
+    mg_reader *reader = NULL;
+    mg_evaluator *evaluator = NULL;
+    mg_eval_plan plan = {.clicks = {1}, .click_protocols = 1, .slices = 4, .threads = 1};
+    char *set = mg_path_join(folder, "set");
+    double dice[2][MG_EVAL_MAX_ROWS] = {0};
+
+    (void)state;
+    plan.form[MG_EVAL_STACK] = plan.form[MG_EVAL_SLICE] = true;
+    OK(mg_reader_open((const char *const *)&set, 1, "all", &reader));
+    open_config(&config, NULL, 0);
+    OK(mg_seg_model_build(&config, &model));
+    for (int single = 0; single < 2; single++) {
+        model.single_output = single;
+        OK(mg_evaluator_create(&model, reader, &plan, &evaluator));
+        for (int64_t i = 0; i < 4; i++) OK(mg_evaluator_run(evaluator, i, keep_dice, dice[single]));
+        mg_evaluator_destroy(&evaluator);
+    }
+    CHECK(dice[0][0] == dice[1][0]);             // stack
+    CHECK(fabs(dice[0][1] - dice[1][1]) > 1e-3); // slice
+    mg_free(set);
+    mg_reader_close(&reader);
+    mg_seg_model_free(&model);
+    mg_finetune_config_free(&config);
+}
+
 // --- a case put together ------------------------------------------------------------------------------
 
 // Logits that depend on the slice alone: means where stacks overlap, a slice that nobody decoded, and a
@@ -598,6 +637,7 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(fresh_depth_adapters_change_nothing),
                                        cmocka_unit_test(the_depth_branch_needs_adapters),
                                        cmocka_unit_test(stacks_come_from_volumes),
+                                       cmocka_unit_test(slices_are_prompted_like_pictures),
                                        cmocka_unit_test(stacks_are_blended),
                                        cmocka_unit_test(masks_go_to_the_original_grid),
                                        cmocka_unit_test(a_session_holds_one_stack),

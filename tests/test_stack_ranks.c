@@ -53,6 +53,7 @@ static uint64_t hash_of(const char *name)
     mg_seg_model model;
     char *path = mg_sprintf("%s/%s", folder, name);
     OK(mg_seg_model_open(alone, path, &config, &model));
+    CHECK(model.single_output && mg_finetune_single_output(&config)); // trained on stacks
     uint64_t hash = mg_params_hash(&model.params);
     mg_seg_model_free(&model);
     mg_finetune_config_free(&config);
@@ -156,6 +157,21 @@ static void scores_are_of_whole_cases(void **state)
     mg_free(a), mg_free(b), mg_free(x), mg_free(y);
 }
 
+// Of a model trained with carrying, as it was trained and told not to.
+static void carrying_is_a_choice(void **state)
+{
+    mg_scores s;
+
+    (void)state;
+    OK(evaluate(world, "no-carry", "evaluate.carry=off"));
+    if (mg_comm_rank(world) != 0) return;
+    read_scores("no-carry", &s);
+    CHECK(rows_of(&s, "1 click/stack (D=4, no carrying)", NULL, "liver") == BALLS_ITEMS);
+    CHECK(rows_of(&s, "1 click/stack (D=4)", NULL, NULL) == 0);
+    CHECK(rows_of(&s, "1 click/slice (D=4)", NULL, "liver") == BALLS_ITEMS); // nothing to carry
+    mg_scores_free(&s);
+}
+
 static void regions_are_unions(void **state)
 {
     mg_scores s;
@@ -175,9 +191,9 @@ static void regions_are_unions(void **state)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits_on_any_ranks),
-                                       cmocka_unit_test(scores_are_of_whole_cases),
-                                       cmocka_unit_test(regions_are_unions)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_bits_on_any_ranks), cmocka_unit_test(scores_are_of_whole_cases),
+        cmocka_unit_test(carrying_is_a_choice), cmocka_unit_test(regions_are_unions)};
 
     alarm(240); // a test that fails on one rank leaves the others waiting
     if (mg_comm_start(&argc, &argv, &world) || mg_comm_alone(&alone)) return 1;

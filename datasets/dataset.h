@@ -33,14 +33,16 @@ typedef struct {
 typedef struct {
     mg_item *item;
     int64_t count, room;
+    mg_arena texts;                      // of the items
     int classes;                         // of masks; 0 for an unlabelled set
     char class_name[MG_MAX_CLASSES][48]; // class c (1..classes) is class_name[c - 1]
     mg_texts skipped;                    // "name: reason" found while scanning (unpaired, ...)
     mg_texts notes;                      // facts worth logging (counts against expectations)
 } mg_scan;
 
-mg_status mg_scan_add(mg_scan *scan, const mg_item *item); // copies the texts; NULL reads as ""
-void mg_scan_sort(mg_scan *scan);                          // natural order of names
+// Copies the texts, equal ones of an item and its predecessor once; NULL reads as "".
+mg_status mg_scan_add(mg_scan *scan, const mg_item *item);
+void mg_scan_sort(mg_scan *scan); // natural order of names
 void mg_scan_free(mg_scan *scan);
 
 // What volumes have beside their voxels; all zero for pictures. Their grid is RAS+: x to the right, y

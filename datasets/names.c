@@ -23,8 +23,9 @@ static int64_t slot_of(const mg_names *names, const char *name)
 
 static mg_status grow(mg_names *names)
 {
-    mg_names wide = {.slots = names->slots ? 2 * names->slots : 64, .count = names->count};
+    mg_names wide = *names;
 
+    wide.slots = names->slots ? 2 * names->slots : 64;
     wide.name = mg_calloc((size_t)wide.slots, sizeof *wide.name);
     wide.value = mg_calloc((size_t)wide.slots, sizeof *wide.value);
     if (!wide.name || !wide.value) {
@@ -50,7 +51,7 @@ mg_status mg_names_add(mg_names *names, const char *name, int64_t value)
     if (2 * (names->count + 1) > names->slots) MG_TRY(grow(names));
     int64_t at = slot_of(names, name);
     if (names->name[at]) return MG_OK;
-    names->name[at] = mg_strdup(name);
+    names->name[at] = mg_arena_text(&names->arena, name);
     MG_CHECK(names->name[at], MG_ERR_MEMORY, "no memory for the name '%s'", name);
     names->value[at] = value;
     names->count++;
@@ -66,7 +67,7 @@ int64_t mg_names_find(const mg_names *names, const char *name)
 
 void mg_names_free(mg_names *names)
 {
-    for (int64_t i = 0; i < names->slots; i++) mg_free(names->name[i]);
+    mg_arena_free(&names->arena);
     mg_free(names->name);
     mg_free(names->value);
     *names = (mg_names){0};

@@ -6,12 +6,14 @@
 #include <stdint.h>
 
 #include "runtime/err.h"
+#include "runtime/texts.h"
 
 // Zero to begin with.
 typedef struct {
-    char **name; // owned copies, NULL where free
+    char **name; // copies in `arena`, NULL where free
     int64_t *value;
     int64_t slots, count; // slots is 0 or a power of two
+    mg_arena arena;
 } mg_names;
 
 // Keep `value` under `name` unless the name is there already.

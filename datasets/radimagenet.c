@@ -21,6 +21,7 @@ typedef struct {
     mg_names by_key;  // path from the modality on -> place in files
     int *label;       // of each file: place in labels, -1 unknown
     uint8_t *split;   // of each file: place in split_name
+    bool *other;      // of each file: an earlier one has its key, or it is no picture
     mg_texts labels;  // as met
     mg_names by_name; // label -> place in labels
     mg_names train;   // label -> number among the sorted labels of the train table
@@ -155,31 +156,40 @@ static mg_status add_item(const search *s, size_t i, mg_scan *out)
     return st;
 }
 
-static mg_status collect(search *s, mg_scan *out)
+// Find the pictures among the files.
+static mg_status take_keys(search *s, mg_scan *out)
 {
-    int64_t unlisted = 0;
     size_t count = s->files.count;
 
     s->label = mg_alloc(count * sizeof *s->label + 1);
     s->split = mg_calloc(count + 1, 1);
-    MG_CHECK(s->label && s->split, MG_ERR_MEMORY, "no memory for %zu file names", count);
-    for (size_t i = 0; i < count; i++) {
-        const char *key = key_of(s->files.item[i]);
-        s->label[i] = -1;
-        if (key && mg_scan_is_picture(key)) MG_TRY(mg_names_add(&s->by_key, key, (int64_t)i));
-    }
-    if (!s->by_key.count)
-        return mg_scan_nothing(s->root, &s->files, "radiology_ai/{CT,MR,US}/*/*/*.png");
-    MG_TRY(read_tables(s, out));
-    MG_TRY(number_labels(s));
+    s->other = mg_calloc(count + 1, sizeof *s->other);
+    MG_CHECK(s->label && s->split && s->other, MG_ERR_MEMORY, "no memory for %zu file names",
+             count);
     for (size_t i = 0; i < count; i++) {
         const char *path = s->files.item[i], *key = key_of(path);
-        if (!key || !mg_scan_is_picture(key)) continue;
-        if (mg_names_find(&s->by_key, key) != (int64_t)i) {
-            MG_TRY(mg_scan_skip(out, path, "same name as '%s'",
-                                s->files.item[mg_names_find(&s->by_key, key)]));
-            continue;
-        }
+        s->label[i] = -1;
+        s->other[i] = !key || !mg_scan_is_picture(key);
+        if (s->other[i]) continue;
+        int64_t first = mg_names_find(&s->by_key, key);
+        s->other[i] = first >= 0;
+        MG_TRY(first < 0 ? mg_names_add(&s->by_key, key, (int64_t)i)
+                         : mg_scan_skip(out, path, "same name as '%s'", s->files.item[first]));
+    }
+    if (s->by_key.count) return MG_OK;
+    return mg_scan_nothing(s->root, &s->files, "radiology_ai/{CT,MR,US}/*/*/*.png");
+}
+
+static mg_status collect(search *s, mg_scan *out)
+{
+    int64_t unlisted = 0;
+
+    MG_TRY(take_keys(s, out));
+    MG_TRY(read_tables(s, out));
+    MG_TRY(number_labels(s));
+    mg_names_free(&s->by_key); // of a million pictures it takes as much memory as the items will
+    for (size_t i = 0; i < s->files.count; i++) {
+        if (s->other[i]) continue;
         unlisted += s->label[i] < 0;
         MG_TRY(add_item(s, i, out));
     }
@@ -204,6 +214,7 @@ static mg_status scan(const char *root, const void *cfg, mg_scan *out)
     mg_scan_sort(out);
     mg_free(s.label);
     mg_free(s.split);
+    mg_free(s.other);
     mg_texts_free(&s.files);
     mg_texts_free(&s.labels);
     mg_names_free(&s.by_key);

@@ -21,29 +21,28 @@ char **mg_item_text(mg_item *item, int field)
     return text[field];
 }
 
-// All texts of an item lie in one block, which `name` begins.
-static void free_item(mg_item *item)
+// The text itself if it is there already (as the item's name, or as the same text of the item before),
+// otherwise a copy.
+static char *keep_text(mg_scan *scan, const char *text, char *name, char *before)
 {
-    mg_free(item->name);
+    if (!*text) return (char *)"";
+    if (name && !strcmp(text, name)) return name;
+    if (before && !strcmp(text, before)) return before;
+    return mg_arena_text(&scan->texts, text);
 }
 
-static mg_status copy_texts(mg_item *copy, const mg_item *item)
+static mg_status copy_texts(mg_scan *scan, const mg_item *item, mg_item *copy)
 {
-    size_t bytes = 0;
+    mg_item *before = scan->count ? &scan->item[scan->count - 1] : NULL;
 
     for (int i = 0; i < MG_ITEM_FIELDS; i++) {
-        char **text = mg_item_text(copy, i);
-        if (!*text && text != &copy->mask) *text = (char *)""; // no mask: unlabelled
-        bytes += *text ? strlen(*text) + 1 : 0;
-    }
-    char *at = mg_alloc(bytes);
-    MG_CHECK(at, MG_ERR_MEMORY, "no memory for item '%s'", item->name);
-    for (int i = 0; i < MG_ITEM_FIELDS; i++) {
-        char **text = mg_item_text(copy, i);
-        size_t size = *text ? strlen(*text) + 1 : 0;
-        if (!*text) continue;
-        *text = memcpy(at, *text, size);
-        at += size;
+        const char *text = *mg_item_text((mg_item *)item, i);
+        char **to = mg_item_text(copy, i);
+        *to = NULL;
+        if (!text && to == &copy->mask) continue; // unlabelled
+        *to = keep_text(scan, text ? text : "", i ? copy->name : NULL,
+                        before ? *mg_item_text(before, i) : NULL);
+        MG_CHECK(*to, MG_ERR_MEMORY, "no memory for item '%s'", item->name);
     }
     return MG_OK;
 }
@@ -57,9 +56,8 @@ mg_status mg_scan_add(mg_scan *scan, const mg_item *item)
         scan->item = grown;
         scan->room = room;
     }
-    mg_item copy = *item;
-    MG_TRY(copy_texts(&copy, item));
-    scan->item[scan->count++] = copy;
+    MG_TRY(copy_texts(scan, item, &scan->item[scan->count]));
+    scan->count++;
     return MG_OK;
 }
 
@@ -70,12 +68,17 @@ static int compare_names(const void *a, const void *b)
 
 void mg_scan_sort(mg_scan *scan)
 {
-    if (scan->count) qsort(scan->item, (size_t)scan->count, sizeof *scan->item, compare_names);
+    int64_t sorted = 1; // how many are in order already, often all
+
+    while (sorted < scan->count && compare_names(&scan->item[sorted - 1], &scan->item[sorted]) <= 0)
+        sorted++;
+    if (sorted < scan->count)
+        qsort(scan->item, (size_t)scan->count, sizeof *scan->item, compare_names);
 }
 
 void mg_scan_free(mg_scan *scan)
 {
-    for (int64_t i = 0; i < scan->count; i++) free_item(&scan->item[i]);
+    mg_arena_free(&scan->texts);
     mg_free(scan->item);
     mg_texts_free(&scan->skipped);
     mg_texts_free(&scan->notes);

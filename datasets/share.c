@@ -8,29 +8,50 @@
 #include "runtime/mem.h"
 
 // --- sending ----------------------------------------------------------------------------------------
+// An item is sent as MG_ITEM_FIELDS marks, one for each of its texts, and behind them the texts that are
+// marked TEXT. Names of a million pictures differ; most other texts are those of the item before.
 
-static const char no_text[] = "\x01"; // stands for NULL (an item without a mask)
+enum { NONE = '0', NAME = 'n', BEFORE = '=', TEXT = 't' };
 
-static const char *sent(const char *text)
+// `before` is the item before, NULL for the first one.
+static char mark_of(mg_item *item, mg_item *before, int field)
 {
-    return text ? text : no_text;
+    const char *text = *mg_item_text(item, field);
+
+    if (!text) return NONE;
+    if (field && !strcmp(text, item->name)) return NAME;
+    const char *other = before ? *mg_item_text(before, field) : NULL;
+    return other && !strcmp(text, other) ? BEFORE : TEXT;
 }
 
-// The texts of all items one behind the other; the items themselves go.
+// Bytes of an item as sent; written to `to` unless that is NULL.
+static size_t pack_item(mg_item *item, mg_item *before, char *to)
+{
+    size_t bytes = MG_ITEM_FIELDS;
+
+    for (int k = 0; k < MG_ITEM_FIELDS; k++) {
+        char mark = mark_of(item, before, k);
+        if (to) to[k] = mark;
+        if (mark != TEXT) continue;
+        const char *text = *mg_item_text(item, k);
+        size_t size = strlen(text) + 1;
+        if (to) memcpy(to + bytes, text, size);
+        bytes += size;
+    }
+    return bytes;
+}
+
 static mg_status pack_texts(mg_scan *scan, mg_shared_scan *out)
 {
-    char *to;
+    mg_item *item = scan->item;
+    size_t at = 0;
 
     for (int64_t i = 0; i < scan->count; i++)
-        for (int k = 0; k < MG_ITEM_FIELDS; k++)
-            out->bytes += strlen(sent(*mg_item_text(&scan->item[i], k))) + 1;
-    to = out->texts = mg_alloc(out->bytes + 1);
-    MG_CHECK(to, MG_ERR_MEMORY, "cannot allocate %zu bytes of names", out->bytes);
+        out->bytes += pack_item(&item[i], i ? &item[i - 1] : NULL, NULL);
+    out->texts = mg_alloc(out->bytes + 1);
+    MG_CHECK(out->texts, MG_ERR_MEMORY, "cannot allocate %zu bytes of names", out->bytes);
     for (int64_t i = 0; i < scan->count; i++)
-        for (int k = 0; k < MG_ITEM_FIELDS; k++) {
-            const char *text = sent(*mg_item_text(&scan->item[i], k));
-            to = stpcpy(to, text) + 1;
-        }
+        at += pack_item(&item[i], i ? &item[i - 1] : NULL, out->texts + at);
     return MG_OK;
 }
 
@@ -84,9 +105,24 @@ static mg_status receive(const mg_comm *world, mg_shared_scan *out)
     return st;
 }
 
+// Point the texts of an item into the block; returns what lies behind them.
+static char *place_item(mg_item *item, mg_item *before, char *from)
+{
+    char *text = from + MG_ITEM_FIELDS;
+
+    for (int k = 0; k < MG_ITEM_FIELDS; k++) {
+        char **to = mg_item_text(item, k);
+        *to = from[k] == NAME ? item->name : from[k] == BEFORE ? *mg_item_text(before, k) : NULL;
+        if (from[k] != TEXT) continue;
+        *to = text;
+        text += strlen(text) + 1;
+    }
+    return text;
+}
+
 static mg_status place_items(mg_shared_scan *out)
 {
-    char *text = out->texts;
+    char *from = out->texts;
     int64_t count = out->scan.count;
 
     out->scan.item = mg_calloc((size_t)count + 1, sizeof *out->scan.item);
@@ -94,8 +130,7 @@ static mg_status place_items(mg_shared_scan *out)
              (long long)count);
     out->scan.room = count;
     for (int64_t i = 0; i < count; i++)
-        for (int k = 0; k < MG_ITEM_FIELDS; k++, text += strlen(text) + 1)
-            *mg_item_text(&out->scan.item[i], k) = strcmp(text, no_text) ? text : NULL;
+        from = place_item(&out->scan.item[i], i ? &out->scan.item[i - 1] : NULL, from);
     return MG_OK;
 }
 

@@ -10,7 +10,7 @@ enum { MG_FOLDS = 5 };
 
 typedef struct {
     mg_scan scan; // in natural order; `skipped` and `notes` are rank 0's alone
-    char *texts;  // those of the items, in order; they point in here
+    char *texts;  // of the items, as sent; they point in here
     size_t bytes;
     int32_t *fold; // [scan.count]
 } mg_shared_scan;

@@ -4,7 +4,6 @@
 // Junk that archive tools and desktops leave behind is listed in datasets.md, rule 2.
 #include "runtime/fsys.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/log.h"
 #include "runtime/mem.h"
+#include "runtime/program.h"
 
 enum { MAX_DEPTH = 16, FILE_MODE = 0666, DIR_MODE = 0777 };
 
@@ -240,92 +241,6 @@ done:
     return st;
 }
 
-// ---- lists of texts
-
-mg_status mg_texts_add(mg_texts *list, const char *text)
-{
-    if (list->count == list->room) {
-        size_t room = list->room ? 2 * list->room : 16;
-        char **grown = mg_realloc(list->item, room * sizeof *grown);
-        MG_CHECK(grown, MG_ERR_MEMORY, "cannot allocate a list of %zu texts", room);
-        list->item = grown;
-        list->room = room;
-    }
-    char *copy = mg_strdup(text);
-    MG_CHECK(copy, MG_ERR_MEMORY, "cannot allocate a text of %zu bytes", strlen(text));
-    list->item[list->count++] = copy;
-    return MG_OK;
-}
-
-void mg_texts_free(mg_texts *list)
-{
-    for (size_t i = 0; i < list->count; i++) mg_free(list->item[i]);
-    mg_free(list->item);
-    *list = (mg_texts){0};
-}
-
-// Compare the runs of digits at *a and *b as numbers of any length, and step over them.
-static int compare_numbers(const char **a, const char **b)
-{
-    while (**a == '0') ++*a;
-    while (**b == '0') ++*b;
-    size_t m = strspn(*a, "0123456789"), n = strspn(*b, "0123456789");
-    if (m != n) return m < n ? -1 : 1;
-    int order = strncmp(*a, *b, m);
-    *a += m;
-    *b += m;
-    return order;
-}
-
-int mg_natural_compare(const char *a, const char *b)
-{
-    const char *p = a, *q = b;
-
-    while (*p && *q) {
-        int order;
-        if (isdigit((unsigned char)*p) && isdigit((unsigned char)*q))
-            order = compare_numbers(&p, &q);
-        else
-            order = (unsigned char)*p++ - (unsigned char)*q++;
-        if (order) return order;
-    }
-    if (*p || *q) return *p ? 1 : -1;
-    return strcmp(a, b);
-}
-
-static int compare_items(const void *a, const void *b)
-{
-    return mg_natural_compare(*(char *const *)a, *(char *const *)b);
-}
-
-void mg_texts_sort_natural(mg_texts *list)
-{
-    if (list->count) qsort(list->item, list->count, sizeof *list->item, compare_items);
-}
-
-int mg_text_distance(const char *a, const char *b)
-{
-    enum { LONGEST = 127 };
-    int row[3][LONGEST + 1]; // distances of the last three prefixes of `a` to all prefixes of `b`
-    int m = (int)strnlen(a, LONGEST), n = (int)strnlen(b, LONGEST);
-
-    for (int j = 0; j <= n; j++) row[0][j] = j;
-    for (int i = 1; i <= m; i++) {
-        int *now = row[i % 3], *last = row[(i + 2) % 3], *before = row[(i + 1) % 3];
-        now[0] = i;
-        for (int j = 1; j <= n; j++) {
-            int best = last[j - 1] + (a[i - 1] != b[j - 1]);
-            if (last[j] + 1 < best) best = last[j] + 1;
-            if (now[j - 1] + 1 < best) best = now[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                before[j - 2] + 1 < best)
-                best = before[j - 2] + 1;
-            now[j] = best;
-        }
-    }
-    return row[m % 3][n];
-}
-
 // ---- listings
 
 static bool is_junk(const char *name)
@@ -351,29 +266,55 @@ static bool inside(const char *link, const char *root)
 }
 
 // DT_REG, DT_DIR, or DT_UNKNOWN for what is neither or may not be followed.
-static int entry_type(const struct dirent *entry, const char *path, const char *root)
+static mg_status entry_type(const struct dirent *entry, const char *folder, const char *root,
+                            int *type)
 {
     struct stat st;
 
-    if (entry->d_type == DT_REG || entry->d_type == DT_DIR) return entry->d_type;
-    if (lstat(path, &st)) return DT_UNKNOWN;
-    if (S_ISLNK(st.st_mode) && ((root && !inside(path, root)) || stat(path, &st)))
-        return DT_UNKNOWN;
-    return S_ISREG(st.st_mode) ? DT_REG : S_ISDIR(st.st_mode) ? DT_DIR : DT_UNKNOWN;
+    *type = entry->d_type;
+    if (*type == DT_REG || *type == DT_DIR) return MG_OK;
+    *type = DT_UNKNOWN;
+    char *path = mg_path_join(folder, entry->d_name);
+    MG_CHECK(path, MG_ERR_MEMORY, "cannot allocate a path");
+    bool known = !lstat(path, &st);
+    if (known && S_ISLNK(st.st_mode)) known = (!root || inside(path, root)) && !stat(path, &st);
+    if (known) *type = S_ISREG(st.st_mode) ? DT_REG : S_ISDIR(st.st_mode) ? DT_DIR : DT_UNKNOWN;
+    mg_free(path);
+    return MG_OK;
 }
 
-static mg_status list_entries(DIR *dir, const char *path, const char *root, mg_texts *files,
-                              mg_texts *dirs)
+// A walk over folders that may take long: it says how far it is, and ends when a signal asks. (Single
+// folders are also listed while a checkpoint is being saved, because a signal asked.)
+typedef struct {
+    const char *root;
+    int64_t entries;
+    double start;
+    bool shown;
+} survey;
+
+static mg_status survey_step(survey *s)
+{
+    enum { QUIET_S = 2 }; // what is quick says nothing
+
+    MG_CHECK(!mg_stop_raised(), MG_ERR_STOPPED, "stopped by a signal while listing '%s'", s->root);
+    s->entries++;
+    if (s->entries % 64 || mg_now() - s->start < QUIET_S) return MG_OK;
+    mg_progress(s->entries, 0, "list '%s'", s->root);
+    s->shown = true;
+    return MG_OK;
+}
+
+static mg_status list_entries(survey *s, DIR *dir, const char *path, const char *root,
+                              mg_texts *files, mg_texts *dirs)
 {
     for (;;) {
+        int type;
         errno = 0;
         struct dirent *entry = readdir(dir);
         if (!entry) break;
+        if (s) MG_TRY(survey_step(s));
         if (is_junk(entry->d_name)) continue;
-        char *full = mg_path_join(path, entry->d_name);
-        MG_CHECK(full, MG_ERR_MEMORY, "cannot allocate a path");
-        int type = entry_type(entry, full, root);
-        mg_free(full);
+        MG_TRY(entry_type(entry, path, root, &type));
         if (type == DT_REG && files) MG_TRY(mg_texts_add(files, entry->d_name));
         if (type == DT_DIR && dirs) MG_TRY(mg_texts_add(dirs, entry->d_name));
     }
@@ -381,7 +322,8 @@ static mg_status list_entries(DIR *dir, const char *path, const char *root, mg_t
     return MG_OK;
 }
 
-mg_status mg_list_dir(const char *path, const char *root, mg_texts *files, mg_texts *dirs)
+static mg_status list_dir(survey *s, const char *path, const char *root, mg_texts *files,
+                          mg_texts *dirs)
 {
     char real_root[PATH_MAX];
 
@@ -391,7 +333,7 @@ mg_status mg_list_dir(const char *path, const char *root, mg_texts *files, mg_te
         return MG_FAIL(MG_ERR_IO, "cannot open folder '%s': %s", root, strerror(errno));
     DIR *dir = mg_fault() ? (errno = EIO, NULL) : opendir(path);
     if (!dir) return MG_FAIL(MG_ERR_IO, "cannot open folder '%s': %s", path, strerror(errno));
-    mg_status st = list_entries(dir, path, root ? real_root : NULL, files, dirs);
+    mg_status st = list_entries(s, dir, path, root ? real_root : NULL, files, dirs);
     closedir(dir);
     if (st) {
         if (files) mg_texts_free(files);
@@ -403,11 +345,17 @@ mg_status mg_list_dir(const char *path, const char *root, mg_texts *files, mg_te
     return MG_OK;
 }
 
+mg_status mg_list_dir(const char *path, const char *root, mg_texts *files, mg_texts *dirs)
+{
+    return list_dir(NULL, path, root, files, dirs);
+}
+
 // One walk over a tree. The folders from the root to the current one are remembered by inode, so
 // that a link to one of them is not entered again.
 typedef struct {
     const char *root;
     mg_texts *files;
+    survey survey;
     struct {
         dev_t dev;
         ino_t ino;
@@ -452,7 +400,7 @@ static mg_status walk_folder(walk *w, const char *relative, int depth)
         if (w->above[i].dev == st_dir.st_dev && w->above[i].ino == st_dir.st_ino) goto done;
     w->above[depth].dev = st_dir.st_dev;
     w->above[depth].ino = st_dir.st_ino;
-    st = mg_list_dir(path, w->root, &files, &dirs);
+    st = list_dir(&w->survey, path, w->root, &files, &dirs);
     if (st) goto done;
     st = walk_entries(w, relative, depth, &files, &dirs);
 
@@ -465,10 +413,11 @@ done:
 
 mg_status mg_list_tree(const char *root, mg_texts *files)
 {
-    walk w = {.root = root, .files = files};
+    walk w = {.root = root, .files = files, .survey = {.root = root, .start = mg_now()}};
 
     *files = (mg_texts){0};
     mg_status st = walk_folder(&w, "", 0);
+    if (w.survey.shown) mg_progress_end();
     if (st)
         mg_texts_free(files);
     else

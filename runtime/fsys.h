@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "runtime/err.h"
+#include "runtime/texts.h"
 
 // "dir/name"; "name" alone if dir is "" or name starts with '/'. Release with mg_free.
 char *mg_path_join(const char *dir, const char *name);
@@ -36,24 +37,6 @@ mg_status mg_write_file(const char *path, const void *data, size_t bytes);
 // the folder.
 mg_status mg_commit_file(const char *aside, const char *path);
 
-// A list of texts that owns them.
-typedef struct {
-    char **item;
-    size_t count, room;
-} mg_texts;
-
-mg_status mg_texts_add(mg_texts *list, const char *text); // copies
-void mg_texts_free(mg_texts *list);
-void mg_texts_sort_natural(mg_texts *list);
-
-// Natural order: runs of digits compare as numbers ("img2" < "img10"), the rest bytewise; ties by
-// strcmp. For qsort-like use on texts.
-int mg_natural_compare(const char *a, const char *b);
-
-// Number of changes (a character more, less, other, or two swapped) from one text to the other: for
-// "the nearest is ..." in messages. Only the first 127 characters count.
-int mg_text_distance(const char *a, const char *b);
-
 // Entries of one folder, natural order, junk left out (datasets.md, rules for every reader, 2).
 // Symbolic links are followed only to targets inside `root` (NULL: anywhere).
 // The lists are overwritten; either may be NULL. One directory is read once. MG_ERR_IO if it cannot
@@ -62,6 +45,7 @@ mg_status mg_list_dir(const char *path, const char *root, mg_texts *files, mg_te
 
 // All files below a folder as paths relative to it, natural order, junk left out. Deeper than 16
 // folders is MG_ERR_FORMAT; a link back to a folder above is not entered. Overwrites *files.
+// Shows progress if it takes long; MG_ERR_STOPPED when a signal asks.
 mg_status mg_list_tree(const char *root, mg_texts *files);
 
 #endif

@@ -182,7 +182,8 @@ void mg_progress(int64_t done, int64_t total, const char *fmt, ...)
 
     if (logger.rank != 0) return;
     pthread_mutex_lock(&logger.lock);
-    int n = snprintf(logger.progress, LINE_BYTES, "%" PRId64 "/%" PRId64 " ", done, total);
+    int n = total ? snprintf(logger.progress, LINE_BYTES, "%" PRId64 "/%" PRId64 " ", done, total)
+                  : snprintf(logger.progress, LINE_BYTES, "%" PRId64 " ", done);
     va_start(args, fmt);
     vsnprintf(logger.progress + n, LINE_BYTES - (size_t)n, fmt, args);
     va_end(args);

@@ -22,7 +22,7 @@ void mg_error(const char *fmt, ...) __attribute__((format(printf, 1, 2))); // "e
 void mg_error_trace(void);
 
 // One-line progress, rank 0: on a terminal one line rewritten in place, at most 10 times a second;
-// otherwise a plain line at most every 10 seconds and at the end. `fmt` gives the "key value" pairs.
+// otherwise a plain line at most every 10 seconds and at the end. `fmt` gives the "key value" pairs. `total` 0: unknown.
 void mg_progress(int64_t done, int64_t total, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void mg_progress_end(void);

@@ -61,14 +61,18 @@ static mg_shard_order make_order(const settings *cfg, const mg_dataset *set)
     };
 }
 
-static void print_outcome(const mg_shard_order *order, const mg_shard_outcome *o, double seconds)
+// Collective on `world`: memory is that of the rank that took most.
+static void print_outcome(const mg_comm *world, const mg_shard_order *order,
+                          const mg_shard_outcome *o, double seconds)
 {
+    int64_t peak = mg_comm_max(world, (int64_t)mg_mem_peak_rss());
+
     mg_info("shard %s items %" PRId64 " skipped %" PRId64 " duplicates %" PRId64 " against %" PRId64
             " shards %" PRId64 " mb %.1f content %s",
             order->set->name, o->items, o->skipped, o->duplicates, o->against, o->shards,
             (double)o->bytes / 1e6, o->content);
     mg_info("packed %" PRId64 " seconds %.1f items_per_s %.1f peak_mb %.0f", o->packed, seconds,
-            seconds > 0 ? (double)o->packed / seconds : 0, (double)mg_mem_peak_rss() / 1e6);
+            seconds > 0 ? (double)o->packed / seconds : 0, (double)peak / 1e6);
 }
 
 static mg_status run(const mg_args *args, const settings *cfg, const mg_sections *s)
@@ -86,7 +90,7 @@ static mg_status run(const mg_args *args, const settings *cfg, const mg_sections
     order.config = mg_sections_config(s, set);
     order.config_text = text;
     mg_status st = mg_shard_write(args->world, &order, &outcome);
-    if (!st) print_outcome(&order, &outcome, mg_now() - start);
+    if (!st) print_outcome(args->world, &order, &outcome, mg_now() - start);
     mg_free(text);
     return st;
 }

@@ -13,11 +13,10 @@
 // What is kept of every item while the shards are gone through.
 typedef struct {
     mg_hash128 *hash; // [count], open hash table beside it
-    size_t *name;     // [count] offsets in `names`
+    int64_t *number;  // [count] places in the list of all items
     int64_t count;
     uint32_t *slot;
     size_t slots;
-    mg_pool names;
     mg_hasher *content;
     mg_json *shards, *skipped, *duplicates, *against;
     int64_t split[3 + MG_FOLDS]; // train, val, test; then folds of items without a split
@@ -27,9 +26,8 @@ typedef struct {
 static void gathered_free(gathered *g)
 {
     mg_free(g->hash);
-    mg_free(g->name);
+    mg_free(g->number);
     mg_free(g->slot);
-    mg_pool_free(&g->names);
     mg_hasher_free(&g->content);
     mg_json_free(&g->shards);
     mg_json_free(&g->skipped);
@@ -42,14 +40,14 @@ static mg_status gathered_make(gathered *g, int64_t items)
     g->slots = 16;
     while (g->slots < 2 * (size_t)items) g->slots *= 2;
     g->hash = mg_alloc((size_t)(items + 1) * sizeof *g->hash);
-    g->name = mg_alloc((size_t)(items + 1) * sizeof *g->name);
+    g->number = mg_alloc((size_t)(items + 1) * sizeof *g->number);
     g->slot = mg_alloc(g->slots * sizeof *g->slot);
     g->content = mg_hasher_new();
     g->shards = mg_json_array();
     g->skipped = mg_json_array();
     g->duplicates = mg_json_array();
     g->against = mg_json_array();
-    MG_CHECK(g->hash && g->name && g->slot && g->content && g->shards && g->skipped &&
+    MG_CHECK(g->hash && g->number && g->slot && g->content && g->shards && g->skipped &&
                  g->duplicates && g->against,
              MG_ERR_MEMORY, "cannot allocate the index of %" PRId64 " items", items);
     memset(g->slot, 0xFF, g->slots * sizeof *g->slot);
@@ -74,8 +72,8 @@ static void count_split(gathered *g, const char *split, int32_t fold)
 }
 
 // One item: kept, unless an earlier shard has its pixels.
-static mg_status add_item(gathered *g, const mg_shard_file *file, int64_t row,
-                          const char *const *text)
+static void add_item(const mg_pack_job *job, gathered *g, const mg_shard_file *file, int64_t row,
+                     const char *const *text)
 {
     const mg_row *r = &file->table.row[row];
     size_t at = r->hash.low & (g->slots - 1);
@@ -85,21 +83,19 @@ static mg_status add_item(gathered *g, const mg_shard_file *file, int64_t row,
         if (h->low != r->hash.low || h->high != r->hash.high) continue;
         mg_json *entry = mg_json_object();
         mg_json_put_text(entry, "name", text[MG_TEXT_NAME]);
-        mg_json_put_text(entry, "of", g->names.bytes + g->name[g->slot[at]]);
+        mg_json_put_text(entry, "of", job->list->scan.item[g->number[g->slot[at]]].name);
         mg_json_put_int(entry, "shard", file->head.number); // still stored there
         mg_json_put_int(entry, "row", row);
         mg_json_append(g->duplicates, entry);
-        return MG_OK;
+        return;
     }
     g->slot[at] = (uint32_t)g->count;
     g->hash[g->count] = r->hash;
-    g->name[g->count++] = g->names.used;
-    MG_TRY(mg_pool_add(&g->names, text[MG_TEXT_NAME]));
+    g->number[g->count++] = r->number;
     mg_content_add(g->content, r->hash, r->packed);
     count_split(g, text[MG_TEXT_SPLIT], r->fold);
     g->kept++;
     g->labelled += r->label.array >= 0;
-    return MG_OK;
 }
 
 static void add_skips(gathered *g, const mg_table *t)
@@ -118,7 +114,7 @@ static void add_skips(gathered *g, const mg_table *t)
     }
 }
 
-static mg_status add_shard(gathered *g, const char *path)
+static mg_status add_shard(const mg_pack_job *job, gathered *g, const char *path)
 {
     mg_shard_file *file = NULL;
     const char *text[MG_ITEM_TEXTS];
@@ -127,8 +123,14 @@ static mg_status add_shard(gathered *g, const char *path)
     const mg_table *t = &file->table;
     mg_status st = MG_OK;
     for (int k = 0; k < MG_ITEM_TEXTS; k++) text[k] = t->text[k].bytes;
-    for (int64_t i = 0; i < t->rows && !st; i++) {
-        st = add_item(g, file, i, text);
+    for (int64_t i = 0; i < t->rows; i++) {
+        if (t->row[i].number < file->head.first || t->row[i].number >= file->head.last) {
+            st = MG_FAIL(MG_ERR_FORMAT,
+                         "'%s' holds item %" PRId64 ", expected %" PRId64 " to %" PRId64, path,
+                         t->row[i].number, file->head.first, file->head.last - 1);
+            break;
+        }
+        add_item(job, g, file, i, text);
         for (int k = 0; k < MG_ITEM_TEXTS; k++) text[k] += strlen(text[k]) + 1;
     }
     add_skips(g, t);
@@ -264,7 +266,7 @@ mg_status mg_shard_write_index(const mg_pack_job *job, int64_t shards, mg_shard_
 
     for (int64_t s = 0; s < shards && !st; s++) {
         char *path = mg_shard_path(job->order->out, s);
-        st = path ? add_shard(&g, path) : MG_FAIL(MG_ERR_MEMORY, "cannot allocate a name");
+        st = path ? add_shard(job, &g, path) : MG_FAIL(MG_ERR_MEMORY, "cannot allocate a name");
         mg_free(path);
     }
     if (st) goto done;

@@ -64,9 +64,6 @@ typedef struct {
 // Path of a shard of the set; NULL without memory. mg_free.
 char *mg_shard_path(const char *out, int64_t number);
 
-// XXH3-64 over all that is known of items [first, last).
-uint64_t mg_shard_list_hash(const mg_shared_scan *list, int64_t first, int64_t last);
-
 // True if the shard is there, whole in its table, and made from these items with these settings.
 bool mg_shard_is_finished(const mg_pack_job *job, int64_t number, int64_t first, int64_t last);
 

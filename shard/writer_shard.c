@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "datasets/scan.h"
 #include "runtime/log.h"
 #include "runtime/mem.h"
 #include "runtime/run.h"
@@ -19,18 +20,25 @@ char *mg_shard_path(const char *out, int64_t number)
     return mg_sprintf("%s/%05" PRId64 ".h5", out, number);
 }
 
-uint64_t mg_shard_list_hash(const mg_shared_scan *list, int64_t first, int64_t last)
+// XXH3-64 over all that is known of items [first, last): their texts with a zero byte behind each (a
+// missing one is the byte 1), their folds, the number of the first.
+static mg_status hash_list(const mg_shared_scan *list, int64_t first, int64_t last, char text[17])
 {
-    const char *from = list->texts, *end = from + list->bytes;
+    mg_hasher *hasher = mg_hasher_new();
     uint64_t part[3];
 
-    // The texts of a range lie together.
-    if (last < list->scan.count) end = list->scan.item[last].name;
-    if (first < list->scan.count) from = list->scan.item[first].name;
-    part[0] = mg_hash64(from, (size_t)(end - from));
+    MG_CHECK(hasher, MG_ERR_MEMORY, "cannot allocate a hash");
+    for (int64_t i = first; i < last; i++)
+        for (int k = 0; k < MG_ITEM_FIELDS; k++) {
+            const char *t = *mg_item_text(&list->scan.item[i], k);
+            mg_hasher_add(hasher, t ? t : "\x01", t ? strlen(t) + 1 : 2);
+        }
+    part[0] = mg_hasher_64(hasher);
     part[1] = mg_hash64(list->fold + first, (size_t)(last - first) * sizeof *list->fold);
     part[2] = (uint64_t)first;
-    return mg_hash64(part, sizeof part);
+    mg_hash64_text(mg_hash64(part, sizeof part), text);
+    mg_hasher_free(&hasher);
+    return MG_OK;
 }
 
 bool mg_shard_is_finished(const mg_pack_job *job, int64_t number, int64_t first, int64_t last)
@@ -40,13 +48,12 @@ bool mg_shard_is_finished(const mg_pack_job *job, int64_t number, int64_t first,
     bool finished = false;
 
     if (!path || !mg_path_is_file(path)) goto done;
-    if (mg_shard_file_open(path, &file)) {
+    if (mg_shard_file_open(path, &file) || hash_list(job->list, first, last, list)) {
         mg_warn("shard is written again: %s", mg_err_message());
         mg_err_clear();
         goto done;
     }
     const mg_shard_head *head = &file->head;
-    mg_hash64_text(mg_shard_list_hash(job->list, first, last), list);
     finished = head->number == number && head->first == first && head->last == last &&
                !strcmp(head->settings, job->settings) && !strcmp(head->list, list) &&
                !strcmp(head->dataset, job->order->set->name);
@@ -208,7 +215,7 @@ static mg_status write_head(shard_writer *w, const mg_pack_job *job, int64_t num
 
     MG_TRY(mg_table_hash(&w->table, &hash));
     mg_hash64_text(hash, table);
-    mg_hash64_text(mg_shard_list_hash(job->list, first, last), list);
+    MG_TRY(hash_list(job->list, first, last, list));
     for (int c = 0; c < scan->classes; c++) class_name[c] = scan->class_name[c];
     MG_TRY(mg_h5_write_texts(w->h5, "classes", class_name, scan->classes));
     MG_TRY(mg_h5_set_text(w->h5, "/", "format", "medgraft shard"));

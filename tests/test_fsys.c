@@ -1,11 +1,13 @@
 // Paths, natural order, listings without junk and without ways out, files that survive a failure.
 #include "tests/check.h"
 
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime/fsys.h"
 #include "runtime/mem.h"
+#include "runtime/program.h"
 
 static char dir[] = "/tmp/medgraft-test-XXXXXX";
 
@@ -217,13 +219,65 @@ static void test_depth(void **state)
     CHECK(mg_mem_live() == 0);
 }
 
+// Texts of all lengths stay where they are and as they are, whatever comes behind them.
+static void test_arena(void **state)
+{
+    enum { TEXTS = 600, LONGEST = 200000 };
+    static char text[LONGEST + 1], *kept[TEXTS];
+    mg_arena arena = {0};
+
+    (void)state;
+    for (int i = 0; i < TEXTS; i++) {
+        size_t bytes = i % 97 ? (size_t)i : LONGEST - (size_t)i;
+        memset(text, 'a' + i % 26, bytes);
+        text[bytes] = '\0';
+        kept[i] = mg_arena_text(&arena, text);
+        CHECK(kept[i] && kept[i] != text);
+    }
+    for (int i = 0; i < TEXTS; i++) {
+        size_t bytes = i % 97 ? (size_t)i : LONGEST - (size_t)i;
+        char letter[2] = {(char)('a' + i % 26), '\0'};
+        assert_int_equal(strlen(kept[i]), bytes);
+        assert_int_equal(strspn(kept[i], letter), bytes);
+    }
+    mg_arena_free(&arena);
+    for (int i = 0; i < 1000; i++) CHECK(mg_arena_text(&arena, "0123456789"));
+    CHECK(mg_mem_live() <= 8); // 11 KB in blocks of 256 bytes and up, not one for each text
+    mg_arena_free(&arena);
+    CHECK(mg_mem_live() == 0);
+}
+
+// A signal ends a walk; single folders can still be listed, which saving a checkpoint needs.
+static void test_stop(void **state)
+{
+    mg_texts files;
+
+    (void)state;
+    OK(mg_make_dirs(in_dir("s/t")));
+    OK(mg_write_file(in_dir("s/t/f"), "", 0));
+    mg_stop_install();
+    OK(mg_list_tree(in_dir("s"), &files));
+    mg_texts_free(&files);
+    raise(SIGTERM);
+    FAILS(mg_list_tree(in_dir("s"), &files), MG_ERR_STOPPED, "stopped by a signal while listing");
+    OK(mg_list_dir(in_dir("s/t"), NULL, &files, NULL));
+    check_list(&files, "f");
+    mg_texts_free(&files);
+    mg_stop_install(); // lowers the flag
+    OK(mg_list_tree(in_dir("s"), &files));
+    check_list(&files, "t/f");
+    mg_texts_free(&files);
+    CHECK(mg_mem_live() == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_paths),    cmocka_unit_test(test_natural),
         cmocka_unit_test(test_distance), cmocka_unit_test(test_files),
         cmocka_unit_test(test_listing),  cmocka_unit_test(test_links),
-        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_depth),    cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_stop),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

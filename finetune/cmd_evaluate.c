@@ -327,6 +327,7 @@ static mg_status evaluate(evaluation *e, const char *yaml)
     MG_TRY(mg_comm_agree(e->world, mg_eval_plan_parse(&e->s->plan, &e->plan)));
     MG_TRY(open_judged(e));
     MG_TRY(mg_run_open(e->world, e->s->out, "evaluate", yaml, free_keys, &e->run));
+    mg_source_note(e->reader, e->run);
     int64_t cases = mg_reader_count(e->reader);
     e->every = e->s->pictures ? (cases + e->s->pictures - 1) / e->s->pictures : 1;
     MG_TRY(mg_comm_agree(e->world, score_my_cases(e)));

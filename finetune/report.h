@@ -73,7 +73,16 @@ typedef struct {
     double failed_share; // of the cases, whose Dice is below the limit
 } mg_report_entry;
 
-// Two lines compared case by case (mean Dice over the classes of a case).
+// The lines of one method and protocol: a run, or the same repeated with other seeds.
+enum { MG_REPORT_REPEATS = 32 };
+typedef struct {
+    char *label;
+    bool control;
+    int count, entry[MG_REPORT_REPEATS];
+    mg_summary over[MG_SCORES]; // of the runs' averages
+} mg_report_row;
+
+// Two rows compared case by case (mean Dice over the classes of a case), over all their runs.
 typedef struct {
     int a, b;
     mg_wilcoxon test;
@@ -87,6 +96,9 @@ typedef struct {
     bool phantom;
     mg_report_entry *entry;
     int entries;
+    mg_report_row *row;
+    int rows;
+    bool repeated; // some row has several runs
     mg_report_pair *pair;
     int pairs;
 } mg_report_set;
@@ -118,6 +130,16 @@ const mg_texts *mg_report_missing(const mg_report_set *set, const mg_report_entr
 
 // Leading number of a protocol: 3 for "3 clicks", 0 if there is none.
 int mg_protocol_clicks(const char *protocol);
+
+// --- report_rows.c -------------------------------------------------------------------------------------
+
+// Group the lines of a set, before lines of the same label are told apart. MG_ERR_MEMORY, and
+// MG_ERR_CONFIG for too many runs of one kind.
+mg_status mg_report_rows(mg_report_set *set);
+// The row that all others are compared with, -1 for all pairs, -2 if it is not in this set.
+int mg_report_baseline(const mg_report *report, const mg_report_set *set);
+// Compare the rows. MG_ERR_MEMORY.
+mg_status mg_report_compare(const mg_report *report, mg_report_set *set);
 
 // --- report_text.c, report_html.c ----------------------------------------------------------------------
 

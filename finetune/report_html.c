@@ -98,6 +98,42 @@ static void score_row(FILE *out, const mg_report_set *set, const mg_report_entry
             e->failed_share > 0.7 ? "&thinsp;&dagger;" : "");
 }
 
+static void spread_cell(FILE *out, const mg_summary *s, int decimals)
+{
+    if (s->n == 0)
+        fprintf(out, "<td class=\"soft\">&ndash;</td>");
+    else if (s->n == 1)
+        fprintf(out, "<td>%.*f</td>", decimals, s->mean);
+    else
+        fprintf(out, "<td>%.*f <span class=\"soft\">(%.*f)</span></td>", decimals, s->mean,
+                decimals, s->sd);
+}
+
+// One line for each method over its runs.
+static void rows_table(FILE *out, const mg_report_set *set)
+{
+    static const mg_score_kind shown[] = {MG_SCORE_DICE, MG_SCORE_IOU, MG_SCORE_HD95,
+                                          MG_SCORE_HD95_POOLED, MG_SCORE_NSD};
+
+    fprintf(out,
+            "<div class=\"wide\" tabindex=\"0\"><table><caption>Mean over runs with other seeds "
+            "(standard deviation between them); distances in %s. Each run follows "
+            "below.</caption><thead><tr><th scope=\"col\" class=\"left\">Method</th>"
+            "<th scope=\"col\">Runs</th><th scope=\"col\">Dice</th><th scope=\"col\">IoU</th>"
+            "<th scope=\"col\">HD95</th><th scope=\"col\">HD95<br>pooled</th>"
+            "<th scope=\"col\">NSD</th></tr></thead><tbody>\n",
+            set->unit);
+    for (int i = 0; i < set->rows; i++) {
+        const mg_report_row *row = &set->row[i];
+        row_head(out, set, row->label);
+        fprintf(out, "<td>%d</td>", row->count);
+        for (size_t k = 0; k < sizeof shown / sizeof *shown; k++)
+            spread_cell(out, &row->over[shown[k]], mg_score_is_distance(shown[k]) ? 2 : 3);
+        fprintf(out, "</tr>\n");
+    }
+    fprintf(out, "</tbody></table></div>\n");
+}
+
 static void class_table(FILE *out, const mg_report_set *set)
 {
     const mg_score_table *t = &set->entry[0].table;
@@ -145,6 +181,7 @@ static void scores_section(FILE *out, const mg_report *report)
     for (int s = 0; s < report->sets; s++) {
         const mg_report_set *set = &report->set[s];
         heading(out, set);
+        if (set->repeated) rows_table(out, set);
         fprintf(out, "<div class=\"wide\" tabindex=\"0\"><table>");
         score_head(out, set);
         fprintf(out, "<tbody>\n");
@@ -197,9 +234,9 @@ static void print_p(FILE *out, double p)
 static void pair_row(FILE *out, const mg_report_set *set, const mg_report_pair *p)
 {
     fprintf(out, "<tr><th scope=\"row\">");
-    mg_html_text(out, set->entry[p->a].label);
+    mg_html_text(out, set->row[p->a].label);
     fprintf(out, " <span class=\"soft\">&minus;</span> ");
-    mg_html_text(out, set->entry[p->b].label);
+    mg_html_text(out, set->row[p->b].label);
     fprintf(out, "%s</th><td>%lld</td><td>%+.3f</td>",
             set->phantom ? "<span class=\"badge\">phantom</span>" : "", (long long)p->test.pairs,
             p->difference);

@@ -7,9 +7,6 @@
 #include "finetune/report_paper.h"
 #include "runtime/mem.h"
 
-// With more lines than this all are compared with the first.
-enum { ALL_PAIRS_UP_TO = 6, MAX_PAIRS = 256 };
-
 int mg_protocol_clicks(const char *protocol)
 {
     char *end;
@@ -25,7 +22,9 @@ void mg_report_free(mg_report *report)
             mg_free(set->entry[i].label);
             mg_score_table_free(&set->entry[i].table);
         }
+        for (int i = 0; i < set->rows; i++) mg_free(set->row[i].label);
         mg_free(set->entry);
+        mg_free(set->row);
         mg_free(set->pair);
     }
     mg_free(report->set);
@@ -107,24 +106,29 @@ static mg_status add_entry(mg_report *report, const mg_report_run *run, int grou
     return fill_entry(report, &grown[set->entries - 1]);
 }
 
-// Lines of the same label get the name of their run.
+// Do the runs of a row have names of their own?
+static bool have_names(const mg_report_set *set, const mg_report_row *row)
+{
+    for (int i = 0; i < row->count; i++)
+        for (int j = 0; j < i; j++)
+            if (!strcmp(set->entry[row->entry[i]].run->name, set->entry[row->entry[j]].run->name))
+                return false;
+    return true;
+}
+
+// Lines of the same label get the name of their run, or its number.
 static mg_status tell_apart(mg_report_set *set)
 {
-    for (int i = 0; i < set->entries; i++) {
-        bool again = false;
-        for (int j = i + 1; j < set->entries; j++)
-            again |= !strcmp(set->entry[i].label, set->entry[j].label);
-        if (!again) continue;
-        char *label = mg_strdup(set->entry[i].label);
-        for (int j = i; j < set->entries && label; j++) {
-            mg_report_entry *e = &set->entry[j];
-            if (strcmp(e->label, label) != 0) continue;
+    for (int r = 0; r < set->rows; r++) {
+        const mg_report_row *row = &set->row[r];
+        bool names = have_names(set, row);
+        for (int i = 0; i < row->count && row->count > 1; i++) {
+            mg_report_entry *e = &set->entry[row->entry[i]];
             mg_free(e->label);
-            e->label = mg_sprintf("%s (%s)", label, e->run->name);
-            if (!e->label) break;
+            e->label = names ? mg_sprintf("%s (%s)", row->label, e->run->name)
+                             : mg_sprintf("%s (run %d)", row->label, i + 1);
+            MG_CHECK(e->label, MG_ERR_MEMORY, "cannot allocate a label");
         }
-        mg_free(label);
-        MG_CHECK(set->entry[i].label, MG_ERR_MEMORY, "cannot allocate a label");
     }
     return MG_OK;
 }
@@ -145,86 +149,6 @@ const mg_texts *mg_report_missing(const mg_report_set *set, const mg_report_entr
     return facts && facts->missing.count ? &facts->missing : NULL;
 }
 
-// --- comparisons -------------------------------------------------------------------------------------
-
-// Mean Dice over the classes of each case that both lines have: x and y, [cases]. Cases are in the
-// same order on both sides.
-static int64_t match_cases(const mg_score_table *a, const mg_score_table *b, double *x, double *y)
-{
-    int64_t n = 0;
-
-    for (int64_t i = 0, j = 0; i < a->cases && j < b->cases;) {
-        int order = mg_natural_compare(a->id[i], b->id[j]);
-        if (order == 0) {
-            x[n] = mg_summarize(a->value[MG_SCORE_DICE] + i * a->classes, a->classes, 1).mean;
-            y[n] = mg_summarize(b->value[MG_SCORE_DICE] + j * b->classes, b->classes, 1).mean;
-            n++;
-        }
-        i += order <= 0;
-        j += order >= 0;
-    }
-    return n;
-}
-
-static mg_status compare(const mg_report *report, const mg_report_set *set, mg_report_pair *p)
-{
-    const mg_score_table *a = &set->entry[p->a].table, *b = &set->entry[p->b].table;
-    double *x = mg_alloc((size_t)a->cases * sizeof *x), *y = mg_alloc((size_t)a->cases * sizeof *y);
-    mg_status st = MG_OK;
-
-    if (!x || !y) {
-        st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate a comparison of %lld cases",
-                     (long long)a->cases);
-        goto done;
-    }
-    int64_t n = match_cases(a, b, x, y);
-    st = mg_wilcoxon_test(x, y, n, &p->test);
-    for (int64_t i = 0; i < n; i++) x[i] -= y[i];
-    p->difference = mg_summarize(x, n, 1).mean;
-    if (!st) st = mg_bootstrap(x, n, 1, report->seed, report->replicates, &p->interval, NULL, 0);
-
-done:
-    mg_free(x);
-    mg_free(y);
-    return st;
-}
-
-// The line that all others are compared with, -1 for all pairs, -2 if it is not in this set.
-static int find_baseline(const mg_report *report, const mg_report_set *set)
-{
-    if (!report->baseline || !*report->baseline) return set->entries <= ALL_PAIRS_UP_TO ? -1 : 0;
-    for (int i = 0; i < set->entries; i++) {
-        const mg_report_entry *e = &set->entry[i];
-        if (!strcmp(e->label, report->baseline) || !strcmp(e->run->name, report->baseline) ||
-            !strcmp(e->run->scores.method, report->baseline))
-            return i;
-    }
-    return -2;
-}
-
-static mg_status compare_all(const mg_report *report, mg_report_set *set)
-{
-    int n = set->entries, base = find_baseline(report, set);
-    double p[MAX_PAIRS], holm[MAX_PAIRS];
-
-    if (base == -2 || n < 2) return MG_OK;
-    set->pair = mg_calloc(MAX_PAIRS, sizeof *set->pair);
-    MG_CHECK(set->pair, MG_ERR_MEMORY, "cannot allocate the comparisons on '%s'", set->name);
-    for (int a = 0; a < n; a++)
-        for (int b = 0; b < n; b++) {
-            bool wanted = base < 0 ? a > b : b == base && a != base;
-            wanted = wanted && !set->entry[a].control && !set->entry[b].control;
-            if (!wanted || set->pairs == MAX_PAIRS) continue;
-            mg_report_pair *pair = &set->pair[set->pairs];
-            *pair = (mg_report_pair){.a = a, .b = b};
-            MG_TRY(compare(report, set, pair));
-            p[set->pairs++] = pair->test.p;
-        }
-    MG_TRY(mg_holm(p, set->pairs, holm));
-    for (int i = 0; i < set->pairs; i++) set->pair[i].holm = holm[i];
-    return MG_OK;
-}
-
 mg_status mg_report_collect(mg_report *report)
 {
     bool found = !report->baseline || !*report->baseline;
@@ -235,9 +159,10 @@ mg_status mg_report_collect(mg_report *report)
         for (int g = 0; g < groups; g++) MG_TRY(add_entry(report, run, g));
     }
     for (int s = 0; s < report->sets; s++) {
+        MG_TRY(mg_report_rows(&report->set[s]));
         MG_TRY(tell_apart(&report->set[s]));
-        found |= find_baseline(report, &report->set[s]) >= 0;
-        MG_TRY(compare_all(report, &report->set[s]));
+        found |= mg_report_baseline(report, &report->set[s]) >= 0;
+        MG_TRY(mg_report_compare(report, &report->set[s]));
     }
     MG_CHECK(found || !report->sets, MG_ERR_CONFIG,
              "report.baseline '%s' is no label, method or run of these results", report->baseline);

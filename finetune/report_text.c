@@ -69,7 +69,7 @@ static void print_pairs(FILE *out, const mg_report_set *set, int width)
         const mg_report_pair *p = &set->pair[i];
         fprintf(out,
                 "%-*s  -  %-*s%s %6lld pairs  mean %+.3f (%+.3f to %+.3f)  median %+.3f  p %.2g\n",
-                width, set->entry[p->a].label, width, set->entry[p->b].label,
+                width, set->row[p->a].label, width, set->row[p->b].label,
                 set->phantom ? "  phantom" : "", (long long)p->test.pairs, p->difference,
                 p->interval.low, p->interval.high, p->test.median, p->holm);
     }
@@ -87,6 +87,33 @@ static void print_missing(FILE *out, const mg_report_set *set)
     }
 }
 
+// "0.812 (0.021)"
+static void print_spread(FILE *out, const mg_summary *s, int decimals)
+{
+    char text[48] = "-";
+
+    if (s->n > 1) snprintf(text, sizeof text, "%.*f (%.*f)", decimals, s->mean, decimals, s->sd);
+    if (s->n == 1) snprintf(text, sizeof text, "%.*f", decimals, s->mean);
+    fprintf(out, " %16s", text);
+}
+
+// One line for each method, mean and standard deviation over its runs.
+static void print_rows(FILE *out, const mg_report_set *set, int width)
+{
+    static const mg_score_kind shown[] = {MG_SCORE_DICE, MG_SCORE_IOU, MG_SCORE_HD95};
+
+    fprintf(out, "%-*s%s %6s %16s %16s %16s\n", width, "mean (sd) over runs",
+            set->phantom ? "         " : "", "runs", "Dice", "IoU", "HD95");
+    for (int i = 0; i < set->rows; i++) {
+        const mg_report_row *row = &set->row[i];
+        fprintf(out, "%-*s%s %6d", width, row->label, set->phantom ? "  phantom" : "", row->count);
+        for (int k = 0; k < 3; k++)
+            print_spread(out, &row->over[shown[k]], mg_score_is_distance(shown[k]) ? 2 : 3);
+        fputc('\n', out);
+    }
+    fputs("\neach run\n", out);
+}
+
 void mg_report_print(const mg_report *report, FILE *out)
 {
     for (int s = 0; s < report->sets; s++) {
@@ -94,6 +121,7 @@ void mg_report_print(const mg_report *report, FILE *out)
         int width = label_width(set);
         fprintf(out, "%s%s%s, distances in %s\n", s ? "\n" : "", set->name,
                 set->phantom ? " (phantom)" : "", set->unit);
+        if (set->repeated) print_rows(out, set, width);
         fprintf(out, "%-*s%s %6s %6s %13s %6s %8s %8s %8s %6s\n", width, "method",
                 set->phantom ? "         " : "", "n", "Dice", "95 %", "IoU", "HD95", "pooled",
                 "ASSD", "NSD");

@@ -202,7 +202,58 @@ static void brings_results_together(void **state)
     const char *const twice[] = {"eval-msa", "eval-msa"};
     r = read_report(twice, 2);
     OK(mg_report_collect(&r));
-    CHECK(!strcmp(r.set[0].entry[1].label, "MSA, 1 click (eval-msa)"));
+    CHECK(!strcmp(r.set[0].entry[1].label, "MSA, 1 click (run 2)"));
+    CHECK(r.set[0].rows == 1 && r.set[0].repeated);
+    mg_report_free(&r);
+}
+
+// Say in a run's record which data it was scored on.
+static void note_data(const char *run, const char *hash)
+{
+    char *dir = run_path(run), *text = mg_sprintf("{\"inputs\": {\"data.sets\": \"%s\"}}\n", hash);
+    write_text(dir, "provenance.json", text);
+    mg_free(text);
+    mg_free(dir);
+}
+
+// Runs of one method with other seeds: their spread, and the comparison run by run on the same data, in
+// whatever order they are named.
+static void joins_repeats(void **state)
+{
+    static const evaluation more[] = {{"a-1", "A", "fundus", true, {1}, 0.60},
+                                      {"a-2", "A", "fundus", true, {1}, 0.64},
+                                      {"b-1", "B", "fundus", true, {1}, 0.50},
+                                      {"b-2", "B", "fundus", true, {1}, 0.58}};
+    const char *const names[] = {"a-1", "a-2", "b-2", "b-1"};
+    char *text = NULL;
+    size_t bytes;
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        make_evaluation(&more[i]);
+        note_data(more[i].run, i % 2 ? "0002" : "0001");
+    }
+    mg_report r = read_report(names, 4);
+    OK(mg_report_collect(&r));
+    CHECK(r.sets == 1 && r.set[0].entries == 4 && r.set[0].rows == 2 && r.set[0].repeated);
+    CHECK(!strcmp(r.set[0].row[0].label, "A, 1 click") && r.set[0].row[0].count == 2);
+    CHECK(!strcmp(r.set[0].entry[1].label, "A, 1 click (a-2)"));
+    const mg_report_set *set = &r.set[0];
+    const mg_summary *over = &set->row[1].over[MG_SCORE_DICE];
+    double first = set->entry[2].average[MG_SCORE_DICE].mean;
+    double last = set->entry[3].average[MG_SCORE_DICE].mean;
+    CHECK(over->n == 2 && fabs(over->mean - (first + last) / 2) < 1e-12);
+    CHECK(fabs(over->sd - fabs(first - last) / sqrt(2)) < 1e-12);
+    // b - a is -0.10 in the one half of the cases and -0.06 in the other: paired by the data.
+    CHECK(set->pairs == 1 && set->pair[0].a == 1 && set->pair[0].test.pairs == 128);
+    CHECK(fabs(set->pair[0].difference + 0.08) < 0.003);
+    CHECK(set->pair[0].interval.high - set->pair[0].interval.low < 0.01);
+    FILE *out = open_memstream(&text, &bytes);
+    mg_report_print(&r, out);
+    fclose(out);
+    CHECK(strstr(text, "mean (sd) over runs") && strstr(text, "each run"));
+    CHECK(strstr(text, "A, 1 click        phantom      2    0.607 (0.028) "));
+    free(text);
     mg_report_free(&r);
 }
 
@@ -445,6 +496,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_runs),
         cmocka_unit_test(brings_results_together),
+        cmocka_unit_test(joins_repeats),
         cmocka_unit_test(meets_names_as_printed),
         cmocka_unit_test(holds_the_papers_values),
         cmocka_unit_test(puts_results_beside_the_paper),

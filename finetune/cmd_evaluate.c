@@ -8,6 +8,7 @@
 
 #include "finetune/cmd.h"
 #include "finetune/eval_plan.h"
+#include "finetune/eval_progress.h"
 #include "finetune/mask_eval.h"
 #include "finetune/overlay.h"
 #include "finetune/scores.h"
@@ -84,7 +85,8 @@ typedef struct {
     double window[2];
     mg_evaluator *evaluator;  // of the model, or
     mg_mask_evaluator *masks; // of masks
-    mg_scores scores;         // of this rank
+    mg_scores one, scores; // of a case, of this rank
+    mg_eval_progress *progress;
     int64_t every;            // of the cases, one in `every` gets a picture
 } evaluation;
 
@@ -109,7 +111,7 @@ static mg_status keep_rows(evaluation *e, const mg_eval_target *t, const char *s
             memcpy(row.dice_after, t->dice_after, sizeof t->dice_after);
             memcpy(row.iou_after, t->iou_after, sizeof t->iou_after);
         }
-        MG_TRY(mg_scores_add(&e->scores, &row));
+        MG_TRY(mg_scores_add(&e->one, &row));
     }
     return MG_OK;
 }
@@ -154,14 +156,46 @@ static mg_status take_target(void *ctx, const mg_eval_target *t)
 
 // --- all cases --------------------------------------------------------------------------------------
 
-static mg_status score_my_cases(evaluation *e)
+// Model, or masks, and the data, in a name.
+static char *key_of(const evaluation *e)
 {
-    int64_t total = mg_reader_count(e->reader), lo, hi;
+    uint64_t model = e->masks ? 0 : mg_params_hash(&e->model.params);
+    return mg_sprintf("%016llx-%016llx", (unsigned long long)model,
+                      (unsigned long long)mg_reader_content(e->reader));
+}
 
-    mg_comm_range(total, mg_comm_rank(e->world), mg_comm_size(e->world), &lo, &hi);
+static mg_status open_progress(evaluation *e, int64_t lo, int64_t hi)
+{
+    char *folder = mg_run_file(e->run, "progress"), *key = key_of(e);
+    mg_status st = mg_comm_agree(
+        e->world, folder && key ? MG_OK : MG_FAIL(MG_ERR_MEMORY, "cannot allocate a name"));
+
+    if (!st) st = mg_eval_progress_open(e->world, folder, key, lo, hi, &e->scores, &e->progress);
+    if (!st) {
+        int64_t done = mg_comm_sum_int(e->world, mg_eval_progress_count(e->progress));
+        if (done)
+            mg_info("resume cases %lld of %lld are scored", (long long)done,
+                    (long long)mg_reader_count(e->reader));
+    }
+    mg_free(folder), mg_free(key);
+    return st;
+}
+
+static mg_status score_case(evaluation *e, int64_t i)
+{
+    mg_status st = e->masks ? mg_mask_evaluator_run(e->masks, i, take_target, e)
+                            : mg_evaluator_run(e->evaluator, i, take_target, e);
+
+    if (!st) st = mg_eval_progress_add(e->progress, i, &e->one, &e->scores);
+    mg_scores_free(&e->one);
+    return st;
+}
+
+static mg_status score_my_cases(evaluation *e, int64_t lo, int64_t hi)
+{
     for (int64_t i = lo; i < hi; i++) {
-        MG_TRY(e->masks ? mg_mask_evaluator_run(e->masks, i, take_target, e)
-                        : mg_evaluator_run(e->evaluator, i, take_target, e));
+        if (mg_eval_progress_has(e->progress, i)) continue;
+        MG_TRY(score_case(e, i));
         mg_progress(i + 1 - lo, hi - lo, "cases %lld", (long long)(i + 1 - lo));
         if (mg_stop_raised()) return MG_FAIL(MG_ERR_STOPPED, "stopped on a signal");
     }
@@ -330,8 +364,12 @@ static mg_status evaluate(evaluation *e, const char *yaml)
     mg_source_note(e->reader, e->run);
     int64_t cases = mg_reader_count(e->reader);
     e->every = e->s->pictures ? (cases + e->s->pictures - 1) / e->s->pictures : 1;
-    MG_TRY(mg_comm_agree(e->world, score_my_cases(e)));
-    return write_scores(e);
+    int64_t lo, hi;
+    mg_comm_range(cases, mg_comm_rank(e->world), mg_comm_size(e->world), &lo, &hi);
+    MG_TRY(open_progress(e, lo, hi));
+    MG_TRY(mg_comm_agree(e->world, score_my_cases(e, lo, hi)));
+    MG_TRY(write_scores(e));
+    return mg_eval_progress_finish(e->world, &e->progress);
 }
 
 static mg_status check_settings(const settings *s)
@@ -364,6 +402,8 @@ mg_status mg_cmd_evaluate(const mg_args *args)
         yaml = mg_config_echo(&group, 1);
         st = evaluate(&e, yaml);
     }
+    mg_eval_progress_close(&e.progress);
+    mg_scores_free(&e.one);
     mg_evaluator_destroy(&e.evaluator);
     mg_mask_evaluator_destroy(&e.masks);
     mg_text_choice_close(&e.texts);

@@ -83,7 +83,7 @@ same_set() {
     for file in "$2"/*.h5; do cmp "$file" "$1/${file##*/}" || return 1; done
 }
 
-same_scores() { cmp "$1/cases.csv" "$2/cases.csv"; }
+same_scores() { cmp "$1/cases.csv" "$2/cases.csv" && [ ! -e "$1/progress" ]; }
 
 # steps_done RUN COUNT: wait until that many steps stand in metrics.jsonl.
 steps_done() {
@@ -132,6 +132,16 @@ score() {
         --clicks 1,3 --one-class --set evaluate.pictures=2
 }
 batter evaluate $((kills / 4)) same_scores score @
+
+# Killed when some cases are finished: they are not scored again, on another number of ranks neither.
+start score scored-part
+until [ "$(cat scored-part/progress/* 2>/dev/null | grep -c '^end$')" -ge 4 ]; do sleep 0.02; done
+kill -9 "$(mpirun_pid)" $(rank_pids) 2>/dev/null
+wait $shell
+ranks 1 evaluate --model finetune-whole --out scored-part --set data.sets=shards/fundus --part all \
+    --clicks 1,3 --one-class --set evaluate.pictures=2
+check "evaluate: goes on" grep -Eq "^resume cases ([4-9]|[1-9][0-9]+) of" "$log"
+check "evaluate: the same scores" same_scores scored-part evaluate-whole
 
 for stage in pretrain finetune; do
     stop $stage TERM "all ranks" long_$stage

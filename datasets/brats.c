@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "datasets/readers.h"
+#include "datasets/sample.h"
 #include "datasets/scan.h"
 #include "datasets/volume.h"
 #include "runtime/mem.h"

@@ -11,7 +11,7 @@
 #include "runtime/run.h"
 
 typedef struct {
-    char *dataset, *out;
+    char *dataset, *out, *layout;
     int64_t count, seed, size;
     bool defects;
 } settings;
@@ -23,6 +23,7 @@ static const mg_option options[] = {
     {"phantom.count", MG_INT, offsetof(settings, count), "100", 1, 1e9, "pictures", NULL},
     {"phantom.seed", MG_INT, offsetof(settings, seed), "0", 0, 1e15, "what all drawing depends on", NULL},
     {"phantom.size", MG_INT, offsetof(settings, size), "0", 0, 8192, "long side in pixels; 0: the data set's usual one", NULL},
+    {"phantom.layout", MG_TEXT, offsetof(settings, layout), "", 0, 0, "tree of the files, where a data set has several: as its own setting of that name says (refuge, riga)", NULL},
     {"phantom.defects", MG_BOOL, offsetof(settings, defects), "false", 0, 0, "also plant the defects that the real data set has", NULL},
     {0},
 };
@@ -47,6 +48,15 @@ static mg_status fail_unknown(const char *name)
     return MG_FAIL(MG_ERR_CONFIG, "no phantom '%s'; there are: %s", name, list);
 }
 
+// Is the word one of "a|b|c" (NULL: none)?
+static bool is_listed(const char *list, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *p = list; p && *p; p += strcspn(p, "|"), p += *p == '|')
+        if (strcspn(p, "|") == n && !strncmp(p, word, n)) return true;
+    return false;
+}
+
 static mg_status write_range(const mg_args *args, const settings *cfg, mg_phantom_report *report)
 {
     const mg_dataset *set = mg_dataset_find(cfg->dataset);
@@ -55,9 +65,13 @@ static mg_status write_range(const mg_args *args, const settings *cfg, mg_phanto
                               .seed = (uint64_t)cfg->seed,
                               .defects = cfg->defects,
                               .size = (int)cfg->size,
+                              .layout = *cfg->layout ? cfg->layout : NULL,
                               .report = report};
 
     if (!set || !set->phantom) return fail_unknown(cfg->dataset);
+    MG_CHECK(!order.layout || is_listed(set->layouts, order.layout), MG_ERR_CONFIG,
+             "no layout '%s' of phantom '%s'; there %s: %s", order.layout, cfg->dataset,
+             set->layouts ? "are" : "is", set->layouts ? set->layouts : "one alone");
     MG_CHECK(*cfg->out, MG_ERR_CONFIG, "phantom.out is not set: where to write the data set");
     MG_CHECK(!cfg->size || cfg->size >= 16, MG_ERR_CONFIG,
              "phantom.size is %lld; expected 0 or at least 16", (long long)cfg->size);

@@ -108,9 +108,10 @@ typedef struct {
     const char *out;
     int64_t count;
     uint64_t seed;
-    bool defects;   // also plant the known defects
-    int size;       // long side in pixels, 0 for the data set's usual one
-    int64_t lo, hi; // this rank writes items [lo, hi); lo = 0 also writes lists and CSV files
+    bool defects;       // also plant the known defects
+    int size;           // long side in pixels, 0 for the data set's usual one
+    const char *layout; // one of the set's `layouts`; NULL for the first
+    int64_t lo, hi;     // this rank writes items [lo, hi); lo = 0 also writes lists and CSV files
     mg_phantom_report *report; // filled where lo = 0, released by the caller; may be NULL
 } mg_phantom_order;
 
@@ -135,8 +136,9 @@ typedef struct {
     // Read one item; thread-safe. A failure is a reason to skip it.
     mg_status (*read)(const char *root, const void *config, const mg_scan *scan,
                       const mg_item *item, const mg_decode_hint *hint, mg_sample *out);
-    // Write a phantom; NULL if there is none.
+    // Write a phantom; NULL if there is none. `layouts`: the trees that it can write ("a|b"), NULL if one.
     mg_status (*phantom)(const mg_phantom_order *order);
+    const char *layouts;
 } mg_dataset;
 
 const mg_dataset *mg_dataset_find(const char *name); // NULL if unknown

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "datasets/fundus.h"
 #include "datasets/readers.h"
 #include "datasets/sample.h"
 #include "datasets/scan.h"
@@ -154,50 +155,6 @@ static mg_status scan(const char *root, const void *cfg, mg_scan *out)
     return st;
 }
 
-// --- the circle -------------------------------------------------------------------------------------
-
-static int brightness(const mg_sample *s, int y, int x)
-{
-    const uint8_t *v = (const uint8_t *)s->pixels + ((size_t)y * s->width + x) * s->channels;
-    return s->channels == 3 ? v[0] + v[1] + v[2] : 3 * v[0];
-}
-
-// First and last row (or column) of which more than 2 % is brighter than the threshold.
-static void bright_range(const mg_sample *s, double threshold, bool rows, int *first, int *last)
-{
-    int lines = rows ? s->height : s->width, length = rows ? s->width : s->height;
-
-    *first = lines, *last = -1;
-    for (int i = 0; i < lines; i++) {
-        int bright = 0;
-        for (int j = 0; j < length; j++)
-            bright += (rows ? brightness(s, i, j) : brightness(s, j, i)) > threshold;
-        if (bright <= length / 50) continue;
-        if (i < *first) *first = i;
-        *last = i;
-    }
-}
-
-// Brighter than a tenth of the mean of the middle row (its channels summed) belongs to the fundus.
-// A picture whose middle row says nothing stays whole.
-static mg_status crop_circle(mg_sample *s)
-{
-    double mean = 0;
-    int count = 0, top, bottom, left, right;
-
-    for (int x = 0; x < s->width; x++) mean += brightness(s, s->height / 2, x);
-    mean /= s->width;
-    for (int x = 0; x < s->width; x++) count += brightness(s, s->height / 2, x) > mean / 10;
-    if (count < 2) return MG_OK; // the radius would be below 1 pixel
-    bright_range(s, mean / 10, true, &top, &bottom);
-    bright_range(s, mean / 10, false, &left, &right);
-    if (bottom - top < 2 || right - left < 2) return MG_OK;
-
-    int height = bottom - top + 1, width = right - left + 1;
-    int side = height > width ? height : width;
-    return mg_sample_crop(s, top - (side - height) / 2, left - (side - width) / 2, side, side);
-}
-
 static mg_status read(const char *root, const void *cfg, const mg_scan *found, const mg_item *item,
                       const mg_decode_hint *hint, mg_sample *out)
 {
@@ -209,7 +166,7 @@ static mg_status read(const char *root, const void *cfg, const mg_scan *found, c
     MG_TRY(mg_sample_picture(root, item->image, side, out));
     char *stem = mg_path_stem(item->image);
     mg_status st = stem ? MG_OK : MG_FAIL(MG_ERR_MEMORY, "no memory for '%s'", item->image);
-    if (!st && c->crop && !IS_ONE_OF(stem, no_circle)) st = crop_circle(out);
+    if (!st && c->crop && !IS_ONE_OF(stem, no_circle)) st = mg_fundus_crop(out);
     mg_free(stem);
     if (st) mg_sample_free(out);
     return st;

@@ -68,9 +68,12 @@ static void paint_disc(mg_pen *pen, mg_canvas *c, const eye *e)
     float *inside = c->work[0];
 
     mg_draw_blob(pen, inside, c->height, c->width, e->disc_x, e->disc_y, r, .06, 1.25);
+    for (int64_t i = 0; i < mg_canvas_cells(c); i++) c->label[i] = inside[i] > 0;
     mg_draw_blur(inside, c->height, c->width, 1.6 * e->u, 1.6 * e->u, c->work[1]);
     mg_canvas_tint(c, inside, .24 * pale, .27 * pale, .14 * pale);
     mg_draw_blob(pen, inside, c->height, c->width, e->disc_x, e->disc_y, r * cup, .06, 1.2);
+    for (int64_t i = 0; i < mg_canvas_cells(c); i++)
+        if (inside[i] > 0 && c->label[i]) c->label[i] = 2;
     mg_draw_blur(inside, c->height, c->width, 2.2 * e->u, 2.2 * e->u, c->work[1]);
     mg_canvas_tint(c, inside, .10 * pale, .18 * pale, .16 * pale);
 }
@@ -158,15 +161,13 @@ static void paint_lesions(mg_pen *pen, mg_canvas *c, const eye *e, int grade)
     if (mg_pen_chance(pen, .5)) paint_spots(pen, c, e, 40, 2, 3.5, 1, scar);
 }
 
-void mg_paint_eye(mg_pen *pen, mg_canvas *c, bool left, int grade)
+static void paint_at(mg_pen *pen, mg_canvas *c, const eye *e, int grade)
 {
-    eye e = place_eye(pen, c, left);
-
-    paint_ground(pen, c, &e);
-    paint_disc(pen, c, &e);
-    paint_vessels(pen, c, &e);
-    paint_lesions(pen, c, &e, grade);
-    double blur = mg_pen_chance(pen, .15) ? e.u * mg_pen_between(pen, .8, 2) : 0;
+    paint_ground(pen, c, e);
+    paint_disc(pen, c, e);
+    paint_vessels(pen, c, e);
+    paint_lesions(pen, c, e, grade);
+    double blur = mg_pen_chance(pen, .15) ? e->u * mg_pen_between(pen, .8, 2) : 0;
     double noise = mg_pen_between(pen, .004, .015);
     for (int ch = 0; ch < 3; ch++) {
         if (blur > 0) mg_draw_blur(c->rgb[ch], c->height, c->width, blur, blur, c->work[1]);
@@ -175,11 +176,32 @@ void mg_paint_eye(mg_pen *pen, mg_canvas *c, bool left, int grade)
     }
     for (int y = 0; y < c->height; y++)
         for (int x = 0; x < c->width; x++) {
-            double q = hypot(x - e.x, y - e.y) / e.R;
+            double q = hypot(x - e->x, y - e->y) / e->R;
             float in = q < .985 ? 1 : q > 1 ? 0 : (float)((1 - q) / .015);
             for (int ch = 0; ch < 3; ch++) {
                 float *v = &c->rgb[ch][(int64_t)y * c->width + x];
                 *v = in * *v + (1 - in) * .008f;
             }
         }
+}
+
+void mg_paint_eye(mg_pen *pen, mg_canvas *c, bool left, int grade)
+{
+    eye e = place_eye(pen, c, left);
+    paint_at(pen, c, &e, grade);
+}
+
+void mg_paint_optic_disc(mg_pen *pen, mg_canvas *c, bool left, double zoom)
+{
+    eye e = place_eye(pen, c, left);
+    double *const x[] = {&e.x, &e.macula_x, &e.disc_x}, *const y[] = {&e.y, &e.macula_y, &e.disc_y};
+    double disc_x = e.disc_x, disc_y = e.disc_y;
+
+    for (int i = 0; i < 3; i++) {
+        *x[i] = c->width * .5 + zoom * (*x[i] - disc_x);
+        *y[i] = c->height * .5 + zoom * (*y[i] - disc_y);
+    }
+    e.R *= zoom;
+    e.u *= zoom;
+    paint_at(pen, c, &e, 0);
 }

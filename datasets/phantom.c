@@ -41,21 +41,32 @@ mg_status mg_phantom_file(const mg_phantom_order *order, const char *name, const
     return st;
 }
 
-mg_status mg_phantom_picture(const mg_phantom_order *order, const char *name,
-                             const mg_canvas *canvas, int channels, double share)
+mg_status mg_phantom_pixels(const mg_phantom_order *order, const char *name, const uint8_t *pixels,
+                            int height, int width, int channels, double share)
 {
     void *data;
     size_t bytes = 0;
+    mg_status st;
 
     if (mg_path_has_ext(name, ".png"))
-        MG_TRY(
-            mg_encode_png(canvas->bytes, canvas->height, canvas->width, channels, &data, &bytes));
+        st = mg_encode_png(pixels, height, width, channels, &data, &bytes);
+    else if (mg_path_has_ext(name, ".tif"))
+        st = mg_encode_tiff(pixels, height, width, channels, &data, &bytes);
+    else if (mg_path_has_ext(name, ".bmp"))
+        st = mg_encode_bmp(pixels, height, width, channels, NULL, 0, &data, &bytes);
     else
-        MG_TRY(mg_encode_jpeg(canvas->bytes, canvas->height, canvas->width, channels, 92, &data,
-                              &bytes));
-    mg_status st = mg_phantom_file(order, name, data, (size_t)(share * (double)bytes));
+        st = mg_encode_jpeg(pixels, height, width, channels, 92, &data, &bytes);
+    if (st) return st;
+    st = mg_phantom_file(order, name, data, (size_t)(share * (double)bytes));
     mg_free(data);
     return st;
+}
+
+mg_status mg_phantom_picture(const mg_phantom_order *order, const char *name,
+                             const mg_canvas *canvas, int channels, double share)
+{
+    return mg_phantom_pixels(order, name, canvas->bytes, canvas->height, canvas->width, channels,
+                             share);
 }
 
 mg_status mg_phantom_mask(const mg_phantom_order *order, const char *name, const uint8_t *label,

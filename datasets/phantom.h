@@ -16,10 +16,13 @@ mg_status mg_phantom_planted(const mg_phantom_order *order, const char *what, co
 // Write below order->out, with the folders of the name.
 mg_status mg_phantom_file(const mg_phantom_order *order, const char *name, const void *data,
                           size_t bytes);
-// The canvas after mg_canvas_finish, as PNG or JPEG by the name's extension. Only the first `share`
-// of the bytes is written (1: all).
+// The canvas after mg_canvas_finish, as mg_phantom_pixels. Only the first `share` of the bytes is written
+// (1: all).
 mg_status mg_phantom_picture(const mg_phantom_order *order, const char *name,
                              const mg_canvas *canvas, int channels, double share);
+// Pixels [height, width, channels] as PNG, TIFF, BMP or JPEG by the name's extension.
+mg_status mg_phantom_pixels(const mg_phantom_order *order, const char *name, const uint8_t *pixels,
+                            int height, int width, int channels, double share);
 // A mask of 0 and 255 from the label.
 mg_status mg_phantom_mask(const mg_phantom_order *order, const char *name, const uint8_t *label,
                           int height, int width);

@@ -2,6 +2,7 @@
 #include "datasets/sample.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,6 +51,19 @@ static void describe_decoder(mg_sample *sample, const mg_picture *p)
     snprintf(text, sizeof text, " exif %d", p->exif_orientation);
     if (p->exif_orientation > 1) add_decoder_text(sample, text);
     if (p->bytes == 2) add_decoder_text(sample, " 16 bit");
+}
+
+void mg_sample_remark(mg_sample *sample, const char *fmt, ...)
+{
+    size_t used = strlen(sample->remark);
+    char text[sizeof sample->remark];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (!*text) return;
+    snprintf(sample->remark + used, sizeof sample->remark - used, "%s%s", used ? "; " : "", text);
 }
 
 mg_status mg_sample_load(const char *root, const char *path, char **data, size_t *bytes)
@@ -108,30 +122,49 @@ void mg_sample_to_grey(mg_sample *sample)
     if (colour) add_decoder_text(sample, " luma");
 }
 
+// The rectangle of a plane of `cell` bytes each, in fresh memory; NULL if there is none.
+static void *cut_plane(const void *plane, size_t cell, const mg_sample *s, int top, int left,
+                       int height, int width)
+{
+    char *cut = mg_calloc((size_t)height * width, cell);
+    int x0 = left > 0 ? left : 0, x1 = left + width < s->width ? left + width : s->width;
+
+    for (int y = 0; cut && y < height && x1 > x0; y++) {
+        int row = top + y;
+        if (row < 0 || row >= s->height) continue;
+        memcpy(cut + ((size_t)y * width + (size_t)(x0 - left)) * cell,
+               (const char *)plane + ((size_t)row * s->width + (size_t)x0) * cell,
+               (size_t)(x1 - x0) * cell);
+    }
+    return cut;
+}
+
 mg_status mg_sample_crop(mg_sample *sample, int top, int left, int height, int width)
 {
-    size_t cell = (size_t)sample->channels;
-    uint8_t *cut = mg_calloc((size_t)height * width, cell);
+    void *pixels =
+        cut_plane(sample->pixels, (size_t)sample->channels, sample, top, left, height, width);
+    uint8_t *label =
+        sample->label ? cut_plane(sample->label, 1, sample, top, left, height, width) : NULL;
+    uint16_t *bits = sample->bits
+                         ? cut_plane(sample->bits, sizeof *bits, sample, top, left, height, width)
+                         : NULL;
+    mg_status st = MG_OK;
 
-    MG_CHECK(cut, MG_ERR_MEMORY, "no memory for %d x %d pixels", height, width);
-    mg_status st = sample->hashed ? MG_OK : mg_sample_hash(sample, &sample->hash);
+    if (!pixels || (sample->label && !label) || (sample->bits && !bits))
+        st = MG_FAIL(MG_ERR_MEMORY, "no memory for %d x %d pixels", height, width);
+    if (!st && !sample->hashed) st = mg_sample_hash(sample, &sample->hash);
     if (st) {
-        mg_free(cut);
+        mg_free(pixels), mg_free(label), mg_free(bits);
         return st;
     }
     sample->hashed = true;
-    int x0 = left > 0 ? left : 0, x1 = left + width < sample->width ? left + width : sample->width;
-    for (int y = 0; y < height && x1 > x0; y++) {
-        int row = top + y;
-        if (row < 0 || row >= sample->height) continue;
-        memcpy(cut + ((size_t)y * width + (size_t)(x0 - left)) * cell,
-               (uint8_t *)sample->pixels + ((size_t)row * sample->width + (size_t)x0) * cell,
-               (size_t)(x1 - x0) * cell);
-    }
-    mg_free(sample->pixels);
-    sample->pixels = cut;
+    mg_free(sample->pixels), mg_free(sample->label), mg_free(sample->bits);
+    sample->pixels = pixels;
+    sample->label = label;
+    sample->bits = bits;
     sample->height = height;
     sample->width = width;
+    if (label || bits) sample->full_height = height, sample->full_width = width;
     return MG_OK;
 }
 

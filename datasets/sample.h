@@ -1,4 +1,4 @@
-// Samples from picture files: what the readers of 2-D data sets have in common.
+// Samples from picture files: what the readers of 2-D data sets have in common, and remarks on any sample.
 #ifndef MG_DATASETS_SAMPLE_H
 #define MG_DATASETS_SAMPLE_H
 
@@ -12,12 +12,16 @@ mg_status mg_sample_load(const char *root, const char *path, char **data, size_t
 // Decode root/path into an 8-bit sample of 1 or 3 channels. `min_long_side` as in decode.h.
 mg_status mg_sample_picture(const char *root, const char *path, int min_long_side, mg_sample *out);
 
+// Something odd that does not stand in the way; the first ones fit into the sample's remark.
+void mg_sample_remark(mg_sample *sample, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
 // One channel: kept where all three are equal, otherwise 0.299 R + 0.587 G + 0.114 B, which
 // the decoder's text then says.
 void mg_sample_to_grey(mg_sample *sample);
 
-// Cut out a rectangle in place; what lies outside of the picture becomes 0. Pictures without a mask.
-// The hash of the whole picture is kept.
+// Cut out a rectangle of a picture in place, of its label too; what lies outside of the picture becomes 0.
+// The hash of the whole picture is kept. Where there is a label, the rectangle is the original grid from now on.
 mg_status mg_sample_crop(mg_sample *sample, int top, int left, int height, int width);
 
 // Add the mask root/path of one class: value >= threshold on an 8-bit scale. A mask of another size

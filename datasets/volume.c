@@ -2,13 +2,13 @@
 #include "datasets/volume.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "datasets/nifti.h"
+#include "datasets/sample.h"
 #include "datasets/scan.h"
 #include "runtime/mem.h"
 
@@ -61,19 +61,6 @@ mg_status mg_volume_percents(const mg_list *list, const char *key, double percen
 }
 
 // --- reading ----------------------------------------------------------------------------------------
-
-void mg_sample_remark(mg_sample *sample, const char *fmt, ...)
-{
-    size_t used = strlen(sample->remark);
-    char text[sizeof sample->remark];
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    if (!*text) return;
-    snprintf(sample->remark + used, sizeof sample->remark - used, "%s%s", used ? "; " : "", text);
-}
 
 static size_t cells_of(const mg_sample *s)
 {

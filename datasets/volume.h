@@ -23,10 +23,6 @@ mg_status mg_volume_percents(const mg_list *list, const char *key, double percen
 
 // --- reading ----------------------------------------------------------------------------------------
 
-// Something odd that does not stand in the way; the first ones fit into the sample's remark.
-void mg_sample_remark(mg_sample *sample, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
 // A CT as int16 HU, rounded; values outside go to the ends, with a remark.
 mg_status mg_volume_ct(const char *root, const char *path, mg_sample *out);
 

@@ -55,6 +55,16 @@ static inline double check_gap(const float *a, const float *b, size_t n)
     return worst / top;
 }
 
+// Word k of "a|b|c"; false behind the last. Of NULL there is one, "".
+static inline bool check_word(const char *list, int k, char word[32])
+{
+    const char *p = list ? list : "";
+    int at = 0;
+    for (; at < k && strchr(p, '|'); at++) p = strchr(p, '|') + 1;
+    snprintf(word, 32, "%.*s", (int)strcspn(p, "|"), p);
+    return at == k;
+}
+
 // A new folder for the files of a test, in memory where that is possible: syncing to a disk takes
 // long. False if it cannot be made.
 static inline bool check_folder(char path[64], const char *name)

@@ -60,9 +60,9 @@ static bool has_text(const mg_texts *list, const char *part)
     return false;
 }
 
-// Write a phantom as `ranks` ranks would.
-static void write_phantom(const char *name, const char *folder, int64_t count, bool defects,
-                          int ranks, mg_phantom_report *report)
+// Write a phantom as `ranks` ranks would; `layout` "" is the first.
+static void write_phantom(const char *name, const char *layout, const char *folder, int64_t count,
+                          bool defects, int ranks, mg_phantom_report *report)
 {
     char *out = mg_path_join(root, folder);
     OK(mg_make_dirs(out));
@@ -72,6 +72,7 @@ static void write_phantom(const char *name, const char *folder, int64_t count, b
                                   .seed = 7,
                                   .defects = defects,
                                   .size = 72,
+                                  .layout = *layout ? layout : NULL,
                                   .lo = r * count / ranks,
                                   .hi = (r + 1) * count / ranks,
                                   .report = report};
@@ -105,8 +106,10 @@ static void check_sample(const opened *o, const mg_item *item, const mg_sample *
     assert_int_equal(s->depth, 1);
     CHECK(s->channels == 1 || s->channels == 3);
     CHECK(s->height > 0 && s->width > 0 && s->full_height > 0 && s->full_width > 0);
-    CHECK((item->mask != NULL) == (s->label != NULL));
-    CHECK((o->found.classes > 0) == (s->label != NULL));
+    CHECK((item->mask != NULL) == (s->label || s->bits));
+    CHECK((o->found.classes > 0) == (s->label || s->bits));
+    for (int64_t i = 0; s->bits && i < (int64_t)s->height * s->width; i++)
+        CHECK(!(s->bits[i] >> o->found.classes));
     for (int64_t i = 0; s->label && i < (int64_t)s->height * s->width; i++)
         CHECK(s->label[i] <= o->found.classes);
 }
@@ -128,7 +131,7 @@ static mg_phantom_report read_all(const opened *o)
         const mg_item *item = &o->found.item[i];
         mg_sample s;
         if (read_item(o, item, &s)) {
-            CHECK(!s.pixels && !s.label && *mg_err_message());
+            CHECK(!s.pixels && !s.label && !s.bits && *mg_err_message());
             CHECK(
                 !strstr(mg_err_message(), root)); // reasons are stored, and name no machine's paths
             mg_err_clear();
@@ -147,14 +150,14 @@ static mg_phantom_report read_all(const opened *o)
     return r;
 }
 
-static void check_phantom(const char *name, bool defects)
+static void check_phantom(const char *name, const char *layout, bool defects)
 {
     mg_phantom_report report = {0};
     opened o;
     char folder[64];
 
-    snprintf(folder, sizeof folder, "%s_%d", name, defects);
-    write_phantom(name, folder, 33, defects, 1, &report);
+    snprintf(folder, sizeof folder, "%s_%s_%d", name, layout, defects);
+    write_phantom(name, layout, folder, 33, defects, 1, &report);
     OK(open_set(&o, name, folder, ""));
     mg_phantom_report read = read_all(&o);
     if (read.items != report.items || read.unreadable != report.unreadable ||
@@ -181,21 +184,25 @@ static void phantoms(void **state)
         bool volumes = !set->long_side; // test_volumes.c
         if (!set->phantom || volumes) continue;
         bool demo = !strncmp(set->name, "demo", 4);
-        for (int defects = 0; defects < (demo ? 1 : 2); defects++)
-            check_phantom(set->name, defects);
-        checked++;
+        char layout[32];
+        for (int k = 0; check_word(set->layouts, k, layout); k++) {
+            for (int defects = 0; defects < (demo ? 1 : 2); defects++)
+                check_phantom(set->name, layout, defects);
+            checked++;
+        }
     }
-    assert_int_equal(checked, 11);
+    assert_int_equal(checked, 17); // eleven sets of one layout, refuge in four, riga in two
 }
 
 // The same files whatever the number of ranks, and a picture does not depend on how many there are.
 static void ranks_do_not_matter(void **state)
 {
-    static const char *const name[] = {"radimagenet", "eyepacs", "ham10000", "tnscui", "demo_ct"};
+    static const char *const name[] = {"radimagenet", "eyepacs", "ham10000", "tnscui",
+                                       "demo_ct",     "refuge",  "riga"};
     (void)state;
     for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
-        write_phantom(name[i], "one", 7, true, 1, NULL);
-        write_phantom(name[i], "three", 7, true, 3, NULL);
+        write_phantom(name[i], "", "one", 7, true, 1, NULL);
+        write_phantom(name[i], "", "three", 7, true, 3, NULL);
         assert_int_equal(hash_tree("one"), hash_tree("three"));
         char *path = mg_path_join(root, "one");
         OK(mg_remove_tree(path));
@@ -446,6 +453,7 @@ static void samples(void **state)
         {"ham10000", "ham10000", "", 3},
         {"isic", "isic2018", "isic: {year: 2018}\n", 8},
         {"tnscui", "tnscui-like", "", 10},
+        {"refuge", "refuge-like", "", 6},
     };
     const char *given = getenv("MEDGRAFT_SAMPLES");
     char *at = realpath(given ? given : "../shared/samples", NULL);

@@ -25,12 +25,12 @@ typedef struct {
     mg_phantom_report report; // rank 0 alone
 } phantom;
 
-static void write_phantom(phantom *p, const mg_dataset *set, bool defects)
+static void write_phantom(phantom *p, const mg_dataset *set, const char *layout, bool defects)
 {
-    char name[64];
+    char name[96];
 
     *p = (phantom){.set = set};
-    snprintf(name, sizeof name, "%s_%d", set->name, defects);
+    snprintf(name, sizeof name, "%s_%s_%d", set->name, layout, defects);
     p->raw = mg_path_join(folder, name);
     p->out = mg_sprintf("%s.shards", p->raw);
     p->group = (mg_option_group){set->options, calloc(1, set->config_bytes + 1)};
@@ -40,6 +40,7 @@ static void write_phantom(phantom *p, const mg_dataset *set, bool defects)
                               .seed = 11,
                               .defects = defects,
                               .size = set->long_side ? 64 : 32,
+                              .layout = *layout ? layout : NULL,
                               .report = &p->report};
     mg_comm_range(COUNT, mg_comm_rank(world), mg_comm_size(world), &order.lo, &order.hi);
     OK(mg_make_dirs(p->raw));
@@ -123,29 +124,36 @@ static void pack(const phantom *p, mg_shard_outcome *o)
     OK(mg_shard_write(world, &order, o));
 }
 
+static void set_to_end(const mg_dataset *set, const char *layout)
+{
+    mg_check_outcome seen;
+    mg_shard_outcome packed;
+    phantom p;
+    FILE *table = tmpfile();
+
+    write_phantom(&p, set, layout, true);
+    check_data(&p, &seen, table);
+    check_outcome(&p, &seen);
+    if (mg_comm_rank(world) == 0) CHECK(ftell(table) > 40 * (seen.cases + seen.skipped));
+    fclose(table);
+    pack(&p, &packed);
+    check_index(&p, &packed);
+    free_phantom(&p);
+}
+
 static void end_to_end(void **state)
 {
     int checked = 0;
+    char layout[32];
     (void)state;
 
     for (int i = 0; mg_dataset_at(i); i++) {
         const mg_dataset *set = mg_dataset_at(i);
-        mg_check_outcome seen;
-        mg_shard_outcome packed;
-        phantom p;
         if (!set->phantom || !strncmp(set->name, "demo", 4)) continue;
-        FILE *table = tmpfile();
-        write_phantom(&p, set, true);
-        check_data(&p, &seen, table);
-        check_outcome(&p, &seen);
-        if (mg_comm_rank(world) == 0) CHECK(ftell(table) > 40 * (seen.cases + seen.skipped));
-        fclose(table);
-        pack(&p, &packed);
-        check_index(&p, &packed);
-        free_phantom(&p);
+        for (int k = 0; check_word(set->layouts, k, layout); k++) set_to_end(set, layout);
         checked++;
     }
-    CHECK(checked >= 9);
+    CHECK(checked >= 11);
 }
 
 // Without defects nothing is bad, and no file is left over.
@@ -157,7 +165,7 @@ static void in_order(void **state)
         mg_check_outcome seen;
         phantom p;
         if (!set->phantom) continue;
-        write_phantom(&p, set, false);
+        write_phantom(&p, set, "", false);
         check_data(&p, &seen, stdout);
         if (seen.bad || seen.skipped || seen.odd || seen.good != seen.cases)
             fail_msg("%s: %d odd, %d bad, %d files without a case", set->name, (int)seen.odd,

@@ -7,7 +7,7 @@ shift 2
 status=0
 for name in "$@"; do
     mkdir -p "$build/fuzz/$name"
-    if "$build/tests/fuzz/$name" -max_total_time="$seconds" -max_len=65536 -timeout=20 -rss_limit_mb=4096 -malloc_limit_mb=2048 \
+    if "$build/tests/fuzz/$name" -max_total_time="$seconds" -max_len=65536 -timeout=120 -rss_limit_mb=4096 -malloc_limit_mb=2048 \
         -artifact_prefix="$build/fuzz/$name." -print_final_stats=1 "$build/fuzz/$name" \
         "tests/fuzz/seeds/$name" >"$build/fuzz/$name.log" 2>&1; then
         echo "ok      fuzz $name $(sed -n 's/^stat::number_of_executed_units: */runs /p' "$build/fuzz/$name.log")"

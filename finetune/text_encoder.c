@@ -175,9 +175,11 @@ mg_status mg_text_encoder_run(const mg_text_encoder *e, mg_corpus *corpus, bool 
     *out = (mg_text_set){.width = e->model.cfg.embed};
     out->unit = mg_alloc(n * (size_t)out->width * sizeof *out->unit);
     out->encoder = mg_strdup(e->name);
-    snprintf(out->hash, sizeof out->hash, "%016" PRIx64, mg_params_hash(&e->model.params));
+    uint64_t hash = 0;
     if (!ids || !out->unit || !out->encoder)
         st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate the vectors of %zu texts", n);
+    if (!st) st = mg_params_hash_of(&e->model.params, NULL, &hash);
+    snprintf(out->hash, sizeof out->hash, "%016" PRIx64, hash);
     for (size_t i = 0; i < n && !st; i++)
         st = frame(e, &corpus->text[i], strict, ids + i * context);
     if (!st) st = mg_clip_text_embed(&e->model, ids, (int)n, out->unit);

@@ -94,6 +94,7 @@ static mg_status take_list(mg_weights *w, const mg_ckpt *list)
     MG_CHECK(w->notes, MG_ERR_MEMORY, "cannot allocate the notes of '%s'", w->path);
     for (int i = 0; i < list->facts; i++)
         mg_json_put_text(w->notes, list->fact[i].key, list->fact[i].value);
+    MG_CHECK(!mg_json_failed(), MG_ERR_MEMORY, "cannot allocate the notes of '%s'", w->path);
     for (int i = 0; i < list->arrays; i++) {
         const mg_ckpt_array *a = &list->array[i];
         if (!strncmp(a->name, PREFIX, n))

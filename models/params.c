@@ -181,21 +181,22 @@ int64_t mg_params_trainable(const mg_params *p)
     return count_values(p, true);
 }
 
-uint64_t mg_params_hash_of(const mg_params *p, const bool *wanted)
+mg_status mg_params_hash_of(const mg_params *p, const bool *wanted, uint64_t *hash)
 {
     mg_hasher *h = mg_hasher_new();
-    uint64_t hash = 0;
 
-    if (!h) return 0;
+    MG_CHECK(h, MG_ERR_MEMORY, "cannot allocate a hash");
     for (int i = 0; i < p->count; i++)
         if (!wanted || wanted[i])
             mg_hasher_add(h, mg_weight(p, i), p->list[i].size * sizeof(float));
-    hash = mg_hasher_64(h);
+    *hash = mg_hasher_64(h);
     mg_hasher_free(&h);
-    return hash;
+    return MG_OK;
 }
 
 uint64_t mg_params_hash(const mg_params *p)
 {
-    return mg_params_hash_of(p, NULL);
+    uint64_t hash = 0;
+
+    return mg_params_hash_of(p, NULL, &hash) ? 0 : hash;
 }

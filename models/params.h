@@ -68,10 +68,10 @@ int mg_params_find(const mg_params *p, const char *name); // index or -1
 int64_t mg_params_total(const mg_params *p);     // values, buffers and rounding not counted
 int64_t mg_params_trainable(const mg_params *p); // the same, trained ones only
 
-// XXH3-64 of all values of the table in order (buffers too), as `inspect --hash` prints it.
-uint64_t mg_params_hash(const mg_params *p);
-// The same of the tensors i with wanted[i].
-uint64_t mg_params_hash_of(const mg_params *p, const bool *wanted);
+// XXH3-64 of the values of the tensors i with wanted[i] (NULL: all, buffers too) in the order of the table,
+// as `inspect --hash` prints it. MG_ERR_MEMORY.
+mg_status mg_params_hash_of(const mg_params *p, const bool *wanted, uint64_t *hash);
+uint64_t mg_params_hash(const mg_params *p); // of all; 0 without memory
 
 // Weights of tensor i; its place in a gradient array, NULL if it is frozen or `grads` is NULL.
 static inline float *mg_weight(const mg_params *p, int i)

@@ -49,8 +49,9 @@ static mg_json *notes_of(const mg_weights_source *what)
     return notes;
 }
 
-// The header's text with its padding; *bytes is a multiple of 8.
-static char *header_of(const mg_weights_source *what, const int *order, size_t *bytes)
+// The header's text with its padding; *bytes is a multiple of 8. mg_free.
+static mg_status make_header(const char *path, const mg_weights_source *what, const int *order,
+                             char **out, size_t *bytes)
 {
     mg_json *header = mg_json_object();
     size_t begin = 0;
@@ -61,14 +62,28 @@ static char *header_of(const mg_weights_source *what, const int *order, size_t *
         mg_json_put(header, t->name, entry(t, begin));
         begin += bytes_of(t);
     }
-    bool whole = mg_json_size(header) == (size_t)what->count + 1;
-    char *text = header && whole ? mg_json_dump(header, false) : NULL;
-    mg_json_free(&header);
-    if (!text) return NULL;
-    *bytes = (strlen(text) + 7) / 8 * 8;
-    char *padded = mg_sprintf("%-*s", (int)*bytes, text);
+    size_t members = mg_json_size(header);
+    char *text = mg_json_dump(header, false); // NULL if anything is missing
+    if (header) mg_json_free(&header);
+    *bytes = text ? (strlen(text) + 7) / 8 * 8 : 0;
+    *out = text ? mg_sprintf("%-*s", (int)*bytes, text) : NULL;
     mg_free(text);
-    return padded;
+    MG_CHECK(*out, MG_ERR_MEMORY, "cannot allocate the header of '%s'", path);
+    if (members == (size_t)what->count + 1) return MG_OK;
+    mg_free(*out);
+    *out = NULL;
+    return MG_FAIL(MG_ERR_CONFIG,
+                   "'%s': safetensors cannot hold two tensors of one name, nor one that is called "
+                   "__metadata__",
+                   path);
+}
+
+static mg_status put(const void *bytes, size_t count, FILE *file, const char *aside)
+{
+    bool written = !mg_fault() && fwrite(bytes, 1, count, file) == count;
+
+    MG_CHECK(written, MG_ERR_IO, "cannot write '%s': %s", aside, strerror(errno));
+    return MG_OK;
 }
 
 static mg_status write_tensors(const mg_weights_source *what, const int *order, FILE *file,
@@ -84,8 +99,7 @@ static mg_status write_tensors(const mg_weights_source *what, const int *order, 
     for (int k = 0; k < what->count && !st; k++) {
         size_t count = bytes_of(&what->tensor[order[k]]);
         st = what->fill(what->self, order[k], bytes);
-        if (!st && (mg_fault() || fwrite(bytes, 1, count, file) != count))
-            st = MG_FAIL(MG_ERR_IO, "cannot write '%s': %s", aside, strerror(errno));
+        if (!st) st = put(bytes, count, file, aside);
     }
     mg_free(bytes);
     return st;
@@ -94,16 +108,16 @@ static mg_status write_tensors(const mg_weights_source *what, const int *order, 
 static mg_status write_file(const char *path, const char *aside, const mg_weights_source *what,
                             const int *order)
 {
-    size_t bytes = 0;
-    char *header = header_of(what, order, &bytes);
-    MG_CHECK(header, MG_ERR_MEMORY, "cannot allocate the header of '%s'", path);
+    size_t bytes;
+    char *header;
+
+    MG_TRY(make_header(path, what, order, &header, &bytes));
     FILE *file = mg_fault() ? NULL : fopen(aside, "wb");
     mg_status st =
         file ? MG_OK : MG_FAIL(MG_ERR_IO, "cannot write '%s': %s", aside, strerror(errno));
     uint64_t length = bytes;
-
-    if (!st && (fwrite(&length, 8, 1, file) != 1 || fwrite(header, 1, bytes, file) != bytes))
-        st = MG_FAIL(MG_ERR_IO, "cannot write '%s': %s", aside, strerror(errno));
+    if (!st) st = put(&length, sizeof length, file, aside);
+    if (!st) st = put(header, bytes, file, aside);
     if (!st) st = write_tensors(what, order, file, aside);
     if (file && fclose(file) && !st)
         st = MG_FAIL(MG_ERR_IO, "cannot write '%s': %s", aside, strerror(errno));

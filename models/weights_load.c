@@ -396,6 +396,7 @@ mg_status mg_load_plan_run(const mg_load_plan *plan, mg_weights *w, const mg_loa
 static mg_status check_base(const mg_load_plan *plan, const mg_weights *w, const mg_params *p)
 {
     const char *expected = mg_weights_note(w, "base_xxh3");
+    uint64_t hash = 0;
     char found[20];
 
     if (!plan->part) return MG_OK;
@@ -403,8 +404,10 @@ static mg_status check_base(const mg_load_plan *plan, const mg_weights *w, const
     MG_CHECK(rest, MG_ERR_MEMORY, "cannot allocate a list of tensors");
     for (int i = 0; i < p->count; i++) rest[i] = true;
     for (int i = 0; i < plan->steps; i++) rest[plan->step[i].target] = false;
-    snprintf(found, sizeof found, "%016" PRIx64, mg_params_hash_of(p, rest));
+    mg_status st = mg_params_hash_of(p, rest, &hash);
     mg_free(rest);
+    if (st) return st;
+    snprintf(found, sizeof found, "%016" PRIx64, hash);
     MG_CHECK(expected && !strcmp(expected, found), MG_ERR_FORMAT,
              "'%s' holds only what was trained, on another base model than this one: the frozen "
              "weights have the hash %s, expected %s (model.base names the base)",

@@ -186,19 +186,18 @@ mg_status mg_params_save(const char *path, const mg_params *p, const bool *wante
 
 // --- notes ------------------------------------------------------------------------------------------
 
-// Do the settings ask for square input (model.resize)?
-static bool is_square(const char *config)
+// Do the settings ask for square input (model.resize)? MG_ERR_MEMORY; settings that cannot be read do not.
+static mg_status find_square(const char *config, bool *square)
 {
     mg_json *tree = NULL;
-    bool square = false;
 
-    if (config && !mg_yaml_parse(config, "settings of a model", &tree)) {
-        const char *resize = mg_json_text(mg_json_get(mg_json_get(tree, "model"), "resize"));
-        square = resize && !strcmp(resize, "square");
-    }
-    mg_err_clear();
+    *square = false;
+    mg_status st = config ? mg_yaml_parse(config, "settings of a model", &tree) : MG_OK;
+    const char *resize = mg_json_text(mg_json_get(mg_json_get(tree, "model"), "resize"));
+    *square = resize && !strcmp(resize, "square");
     if (tree) mg_json_free(&tree);
-    return square;
+    if (st != MG_ERR_MEMORY) mg_err_clear();
+    return st == MG_ERR_MEMORY ? st : MG_OK;
 }
 
 // How a picture becomes the input of a SAM of this side (model.md sections 3 and 11).
@@ -214,31 +213,38 @@ static char *preprocessing(int64_t side, bool square)
 
 mg_json *mg_model_notes(const mg_params *p, const char *kind, const char *config)
 {
-    mg_json *notes = mg_json_object();
     int grid = mg_params_find(p, "image_encoder.pos_embed");
     int patch = mg_params_find(p, "image_encoder.patch_embed.proj.weight");
+    bool pictures = grid >= 0 && patch >= 0, square;
 
+    if (find_square(config, &square)) return NULL;
+    int64_t side = pictures ? p->list[grid].dim[1] * p->list[patch].dim[2] : 0;
+    char *text = pictures ? preprocessing(side, square) : NULL;
+    if (pictures && !text) return NULL;
+    mg_json *notes = mg_json_object();
     if (kind) mg_json_put_text(notes, "kind", kind);
     if (config) mg_json_put_text(notes, "config", config);
     mg_json_put_text(notes, "version", mg_version());
-    if (grid >= 0 && patch >= 0) {
-        char *text = preprocessing(p->list[grid].dim[1] * p->list[patch].dim[2], is_square(config));
-        mg_json_put_text(notes, "preprocessing", text);
-        mg_free(text);
-    }
+    if (text) mg_json_put_text(notes, "preprocessing", text);
+    mg_free(text);
+    if (mg_json_failed() && notes) mg_json_free(&notes);
     return notes;
 }
 
 mg_status mg_notes_of_part(mg_json *notes, const mg_params *p, const bool *part)
 {
     bool *rest = mg_calloc((size_t)p->count + 1, sizeof *rest);
-    char hash[20];
+    uint64_t hash = 0;
+    char text[20];
 
     MG_CHECK(rest, MG_ERR_MEMORY, "cannot allocate a list of tensors");
     for (int i = 0; i < p->count; i++) rest[i] = !part[i];
-    snprintf(hash, sizeof hash, "%016" PRIx64, mg_params_hash_of(p, rest));
+    mg_status st = mg_params_hash_of(p, rest, &hash);
     mg_free(rest);
+    if (st) return st;
+    snprintf(text, sizeof text, "%016" PRIx64, hash);
     mg_json_put_text(notes, "part", "trained");
-    mg_json_put_text(notes, "base_xxh3", hash);
+    mg_json_put_text(notes, "base_xxh3", text);
+    MG_CHECK(!mg_json_failed(), MG_ERR_MEMORY, "cannot allocate the notes of a file");
     return MG_OK;
 }

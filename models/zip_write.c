@@ -56,9 +56,11 @@ mg_status mg_zip_create(const char *path, mg_zip_writer **out)
     MG_CHECK(w, MG_ERR_MEMORY, "cannot allocate an archive");
     w->path = mg_strdup(path);
     w->aside = mg_sprintf("%s.tmp", path);
-    w->file = w->path && w->aside && !mg_fault() ? fopen(w->aside, "wb") : NULL;
+    bool named = w->path && w->aside;
+    w->file = named && !mg_fault() ? fopen(w->aside, "wb") : NULL;
     if (!w->file) {
-        mg_status st = MG_FAIL(MG_ERR_IO, "cannot write '%s': %s", path, strerror(errno));
+        mg_status st = named ? MG_FAIL(MG_ERR_IO, "cannot write '%s': %s", path, strerror(errno))
+                             : MG_FAIL(MG_ERR_MEMORY, "cannot allocate a path");
         mg_free(w->path);
         mg_free(w->aside);
         mg_free(w);

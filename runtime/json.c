@@ -1,6 +1,6 @@
 // JSON through jansson: thin wrappers that accept NULL, so that a record is built without a check
 // after each member. Texts that are not UTF-8 (old file names) are read as Latin-1, which keeps
-// every byte. Depth is limited by jansson (2048).
+// every byte. Depth is limited by jansson (2048). jansson's allocations can be made to fail like ours.
 #include "runtime/json.h"
 
 #include <jansson.h>
@@ -13,19 +13,47 @@
 
 static const size_t file_limit = (size_t)4 << 30;
 
+static void *allocate(size_t bytes)
+{
+    return mg_fault() ? NULL : malloc(bytes);
+}
+
+__attribute__((constructor)) static void use_our_memory(void)
+{
+    json_set_alloc_funcs(allocate, free);
+}
+
+// --- building ---------------------------------------------------------------------------------------
+
+static _Thread_local bool failed; // something could not be made or put since this was last asked
+
+bool mg_json_failed(void)
+{
+    bool before = failed;
+
+    failed = false;
+    return before;
+}
+
+static mg_json *made(mg_json *value)
+{
+    failed |= !value;
+    return value;
+}
+
 mg_json *mg_json_object(void)
 {
-    return mg_fault() ? NULL : json_object();
+    return made(json_object());
 }
 
 mg_json *mg_json_array(void)
 {
-    return mg_fault() ? NULL : json_array();
+    return made(json_array());
 }
 
 mg_json *mg_json_new_int(int64_t value)
 {
-    return json_integer(value);
+    return made(json_integer(value));
 }
 
 mg_json *mg_json_new_bool(bool value)
@@ -35,7 +63,21 @@ mg_json *mg_json_new_bool(bool value)
 
 mg_json *mg_json_new_real(double value)
 {
-    return isfinite(value) ? json_real(value) : json_null();
+    return isfinite(value) ? made(json_real(value)) : json_null();
+}
+
+// Latin-1 as UTF-8; mg_free.
+static char *from_latin1(const char *text)
+{
+    char *utf8 = mg_alloc(2 * strlen(text) + 1), *to = utf8;
+
+    if (!utf8) return NULL;
+    for (const unsigned char *from = (const unsigned char *)text; *from; from++) {
+        if (*from >= 0x80) *to++ = (char)(0xC0 | *from >> 6);
+        *to++ = (char)(*from >= 0x80 ? 0x80 | (*from & 0x3F) : *from);
+    }
+    *to = '\0';
+    return utf8;
 }
 
 mg_json *mg_json_new_text(const char *text)
@@ -43,21 +85,25 @@ mg_json *mg_json_new_text(const char *text)
     if (!text) return json_null();
     mg_json *value = json_string(text);
     if (value) return value;
-    char *utf8 = mg_alloc(2 * strlen(text) + 1), *to = utf8;
-    if (!utf8) return NULL;
-    for (const unsigned char *from = (const unsigned char *)text; *from; from++) {
-        if (*from >= 0x80) *to++ = (char)(0xC0 | *from >> 6);
-        *to++ = (char)(*from >= 0x80 ? 0x80 | (*from & 0x3F) : *from);
-    }
-    *to = '\0';
-    value = json_string(utf8);
+    char *utf8 = from_latin1(text);
+    value = utf8 ? json_string(utf8) : NULL;
     mg_free(utf8);
-    return value;
+    return made(value);
+}
+
+static bool put(mg_json *object, const char *key, mg_json *value)
+{
+    if (!json_object_set(object, key, value)) return true;
+    char *utf8 = from_latin1(key);
+    bool done = utf8 && !json_object_set(object, utf8, value);
+    mg_free(utf8);
+    return done;
 }
 
 void mg_json_put(mg_json *object, const char *key, mg_json *value)
 {
-    json_object_set_new(object, key, value); // releases `value` when it fails
+    if (object && value) failed |= !put(object, key, value);
+    json_decref(value);
 }
 
 void mg_json_put_int(mg_json *object, const char *key, int64_t value)
@@ -82,7 +128,10 @@ void mg_json_put_text(mg_json *object, const char *key, const char *value)
 
 void mg_json_append(mg_json *array, mg_json *value)
 {
-    json_array_append_new(array, value);
+    if (array && value)
+        failed |= json_array_append_new(array, value) != 0;
+    else
+        json_decref(value);
 }
 
 void mg_json_append_int(mg_json *array, int64_t value)
@@ -99,6 +148,13 @@ void mg_json_append_text(mg_json *array, const char *value)
 {
     mg_json_append(array, mg_json_new_text(value));
 }
+
+mg_json *mg_json_copy(const mg_json *value)
+{
+    return value ? made(json_deep_copy(value)) : NULL;
+}
+
+// --- reading ----------------------------------------------------------------------------------------
 
 const mg_json *mg_json_get(const mg_json *object, const char *key)
 {
@@ -178,6 +234,8 @@ mg_status mg_json_parse(const char *text, size_t bytes, const char *name, mg_jso
     json_error_t why;
 
     *out = json_loadb(text, bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+    MG_CHECK(*out || json_error_code(&why) != json_error_out_of_memory, MG_ERR_MEMORY,
+             "cannot allocate the values of '%s'", name);
     MG_CHECK(*out, MG_ERR_FORMAT, "'%s' is not valid JSON at line %d, column %d: %s", name,
              why.line, why.column, why.text);
     return MG_OK;
@@ -210,54 +268,62 @@ static void new_line(FILE *out, int level)
 }
 
 // jansson writes the texts; numbers are written here, since it would write 0.1 with 17 digits.
-// `level` is the depth of indentation, negative for one line.
-static void dump(FILE *out, const mg_json *value, int level)
-{
-    int inner = level < 0 ? level : level + 1;
-    bool is_object = json_is_object(value);
+// `level` is the depth of indentation, negative for one line. False without memory.
+static bool dump(FILE *out, const mg_json *value, int level);
 
-    if (json_is_real(value)) {
-        char text[32];
-        mg_real_text(json_real_value(value), text);
-        fputs(text, out);
-    } else if (is_object || json_is_array(value)) {
-        size_t count = mg_json_size(value), i = 0;
-        void *at = json_object_iter((mg_json *)value); // NULL for an array
-        fputc(is_object ? '{' : '[', out);
-        for (; i < count; i++, at = json_object_iter_next((mg_json *)value, at)) {
-            if (i > 0) fputc(',', out);
-            new_line(out, inner);
-            if (is_object) {
-                mg_json *key = json_string(json_object_iter_key(at));
-                dump(out, key, inner);
-                fputs(level < 0 ? ":" : ": ", out);
-                json_decref(key);
-            }
-            dump(out, is_object ? json_object_iter_value(at) : json_array_get(value, i), inner);
-        }
-        if (count > 0) new_line(out, level);
-        fputc(is_object ? '}' : ']', out);
-    } else {
-        json_dumpf(value, out, JSON_ENCODE_ANY | JSON_COMPACT);
+static bool dump_key(FILE *out, const char *text, int level)
+{
+    mg_json *key = json_string(text);
+    bool whole = key && dump(out, key, level);
+
+    json_decref(key);
+    return whole && fputs(level < 0 ? ":" : ": ", out) >= 0;
+}
+
+static bool dump_members(FILE *out, const mg_json *value, int level)
+{
+    bool is_object = json_is_object(value), whole = true;
+    size_t count = mg_json_size(value);
+    void *at = json_object_iter((mg_json *)value); // NULL for an array
+    int inner = level < 0 ? level : level + 1;
+
+    fputc(is_object ? '{' : '[', out);
+    for (size_t i = 0; i < count && whole; i++) {
+        if (i > 0) fputc(',', out);
+        new_line(out, inner);
+        if (is_object) whole = dump_key(out, json_object_iter_key(at), inner);
+        whole = whole &&
+                dump(out, is_object ? json_object_iter_value(at) : json_array_get(value, i), inner);
+        at = json_object_iter_next((mg_json *)value, at);
     }
+    if (count > 0) new_line(out, level);
+    fputc(is_object ? '}' : ']', out);
+    return whole;
+}
+
+static bool dump(FILE *out, const mg_json *value, int level)
+{
+    char text[32];
+
+    if (json_is_object(value) || json_is_array(value)) return dump_members(out, value, level);
+    if (!json_is_real(value)) return json_dumpf(value, out, JSON_ENCODE_ANY | JSON_COMPACT) == 0;
+    mg_real_text(json_real_value(value), text);
+    return fputs(text, out) >= 0;
 }
 
 char *mg_json_dump(const mg_json *value, bool indent)
 {
     char *text = NULL;
     size_t bytes;
-    FILE *out = value && !mg_fault() ? open_memstream(&text, &bytes) : NULL;
+    bool incomplete = mg_json_failed();
+    FILE *out = value && !incomplete && !mg_fault() ? open_memstream(&text, &bytes) : NULL;
 
     if (!out) return NULL;
-    dump(out, value, indent ? 0 : -1);
-    char *copy = fclose(out) == 0 ? mg_strdup(text) : NULL;
+    bool whole = dump(out, value, indent ? 0 : -1) && !ferror(out);
+    whole = fclose(out) == 0 && whole;
+    char *copy = whole ? mg_strdup(text) : NULL;
     free(text);
     return copy;
-}
-
-mg_json *mg_json_copy(const mg_json *value)
-{
-    return json_deep_copy(value);
 }
 
 void mg_json_free(mg_json **value)

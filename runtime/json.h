@@ -12,7 +12,8 @@
 typedef struct json_t mg_json;
 
 // New empty values, owned by the caller until they are put into another one. NULL without memory;
-// every function below accepts NULL and then does nothing, so building needs one check at the end.
+// every function below accepts NULL and then does nothing, so building needs one check at the end:
+// mg_json_failed, or making a text of it.
 mg_json *mg_json_object(void);
 mg_json *mg_json_array(void);
 
@@ -31,6 +32,12 @@ void mg_json_append(mg_json *array, mg_json *value);
 void mg_json_append_int(mg_json *array, int64_t value);
 void mg_json_append_real(mg_json *array, double value);
 void mg_json_append_text(mg_json *array, const char *value);
+
+mg_json *mg_json_copy(const mg_json *value); // deep; NULL of NULL or without memory
+
+// Could something not be made, copied or put for lack of memory since this thread last asked or
+// made a text? What was built since then lacks it.
+bool mg_json_failed(void);
 
 // Reading. A missing or differently typed member gives NULL or the fallback. Results are borrowed.
 const mg_json *mg_json_get(const mg_json *object, const char *key);
@@ -59,9 +66,9 @@ mg_status mg_json_read(const char *path, mg_json **out); // a whole file; also M
 // "3.0", "1e-07". `value` is finite; `text` has room for 32 bytes.
 void mg_real_text(double value, char *text);
 
-// One line without spaces, or indented. Caller releases with mg_free; NULL without memory.
+// One line without spaces, or indented. Caller releases with mg_free; NULL without memory, also if there
+// was none for a part (mg_json_failed).
 char *mg_json_dump(const mg_json *value, bool indent);
-mg_json *mg_json_copy(const mg_json *value); // deep
 
 // Release; accepts NULL inside, sets it to NULL.
 void mg_json_free(mg_json **value);

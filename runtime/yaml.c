@@ -352,6 +352,7 @@ mg_json *mg_yaml_json(const mg_yaml *node)
         else
             mg_json_append(to, value);
     }
+    if (to && mg_json_size(to) != node->count / (is_map ? 2 : 1)) mg_json_free(&to); // no memory
     return to;
 }
 

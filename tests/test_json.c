@@ -114,13 +114,44 @@ static void test_latin1(void **state)
     mg_json_append_text(list, "M\xfcller"); // a file name from an old system
     assert_string_equal(mg_json_text(mg_json_at(list, 0)), "M\xc3\xbcller");
     mg_json_free(&list);
+    mg_json *object = mg_json_object(); // and as a key
+    mg_json_put_int(object, "M\xfcller", 7);
+    CHECK(mg_json_int(mg_json_get(object, "M\xc3\xbcller"), 0) == 7);
+    mg_json_free(&object);
+}
+
+// What could not be put is remembered until it is asked for or a text is made (faults: debug builds).
+static void test_failed(void **state)
+{
+    mg_json *object = mg_json_object();
+
+    (void)state;
+    mg_json_put(object, "nothing", NULL); // nothing is put, on purpose
+    mg_json_put_int(NULL, "one", 1);
+    CHECK(!mg_json_failed());
+#ifdef MG_DEBUG
+    setenv("MG_FAULT", "1:0", 1);
+    mg_json_put_int(object, "two", 2);
+    unsetenv("MG_FAULT");
+    CHECK(mg_json_failed() && !mg_json_failed());
+    setenv("MG_FAULT", "1:0", 1);
+    mg_json_put_bool(object, "three", true);
+    unsetenv("MG_FAULT");
+    CHECK(!mg_json_dump(object, false));
+#endif
+    mg_json_put_int(object, "one", 1);
+    char *text = mg_json_dump(object, false);
+    CHECK(text && !strcmp(text, "{\"one\":1}"));
+    mg_free(text);
+    mg_json_free(&object);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_build), cmocka_unit_test(test_indent),  cmocka_unit_test(test_null),
-        cmocka_unit_test(test_read),  cmocka_unit_test(test_refused), cmocka_unit_test(test_latin1),
+        cmocka_unit_test(test_failed), cmocka_unit_test(test_build), cmocka_unit_test(test_indent),
+        cmocka_unit_test(test_null),   cmocka_unit_test(test_read),  cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_latin1),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,7 +63,7 @@ static facts facts_of(const char *model, const char *train)
         else
             f.rest++;
     }
-    f.hash = mg_params_hash_of(&m.params, NULL);
+    f.hash = mg_params_hash(&m.params);
     mg_seg_model_free(&m);
     mg_finetune_config_free(&c);
     return f;

@@ -57,7 +57,7 @@ GOLDEN_SRC := $(wildcard tests/golden*.c)
 GOLDEN     ?= tests/golden
 
 .DEFAULT_GOAL := help
-.PHONY: help deps deps-lint demo test medgraft check check-san check-valgrind check-long check-slurm fuzz bench docs \
+.PHONY: help deps deps-lint demo test medgraft check check-san check-valgrind check-long check-slurm fuzz interop bench docs \
         golden lint format install clean
 
 help: ## list the targets
@@ -129,6 +129,9 @@ check: $(TESTS:%=$(BUILD)/tests/%) $(BUILD)/medgraft ## unit tests, command-line
 	@tests/run.sh $(BUILD) $(TESTS)
 	@tests/run_cli.sh $(BUILD)
 	@tests/check_bad_input.sh $(BUILD)
+
+interop: $(BUILD)/medgraft ## PyTorch, h5py and nibabel on our files; leaves out what Python has no packages for
+	@sh tests/interop/run.sh $(BUILD)
 
 bench: medgraft ## measure this machine; BENCH_PEERS=DIR: beside PyTorch scripts of the same steps
 	@jobs/bench.sh $(BUILD)/medgraft $(BENCH_PEERS)

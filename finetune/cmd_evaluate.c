@@ -52,6 +52,7 @@ static const mg_option options[] = {
     {"evaluate.beside", MG_BOOL, AT(plan.beside), "false", 0, 0, "score the regions beside the classes, as a set of their own in the tables: 'NAME (regions)'", NULL},
     {"evaluate.texts", MG_TEXT, AT(texts), "", 0, 0, "file of embedded texts (medgraft text): also score a text alone and with one click, by texts held out of training", NULL},
     {"evaluate.noc", MG_BOOL, AT(plan.noc), "false", 0, 0, "run 20 clicks on every target: curves, and clicks until an IoU of 80, 85, 90 %", NULL},
+    {"evaluate.msa_score", MG_BOOL, AT(plan.msa_score), "false", 0, 0, "also score as the released Medical SAM Adapter does, as a second figure: Dice and IoU of each slice, averaged over the thresholds 0.1 to 0.9; not comparable with Dice and IoU of others", NULL},
     {"evaluate.other_object", MG_BOOL, AT(plan.other_object), "false", 0, 0, "also click into another class and score against this one", NULL},
     {"evaluate.one_class", MG_BOOL, AT(one_class), "false", 0, 0, "all classes are targets of one kind (numbered objects): score them as one class", NULL},
     {"evaluate.empty", MG_CHOICE, AT(plan.empty), "leave", 0, 0, "both masks empty: left out of means, or counted as Dice 1 and HD95 0", "leave|one"},
@@ -384,6 +385,8 @@ static mg_status check_settings(const settings *s)
     MG_CHECK(!masks || s->method[0], MG_ERR_CONFIG,
              "evaluate.method is not set, expected the name of what made the masks");
     MG_CHECK(!masks || !s->texts[0], MG_ERR_CONFIG, "evaluate.texts needs a model, not masks");
+    MG_CHECK(!masks || !s->plan.msa_score, MG_ERR_CONFIG,
+             "evaluate.msa_score is of a model's probabilities, and masks have none");
     MG_CHECK(s->out[0], MG_ERR_CONFIG, "evaluate.out is not set, expected a folder for the scores");
     return MG_OK;
 }

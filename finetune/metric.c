@@ -38,8 +38,32 @@ void mg_metric_overlap(const mg_target *t, mg_metric *out)
     m.iou = m.status == MG_BOTH_EMPTY ? NAN : (double)m.tp / (double)(m.tp + m.fp + m.fn);
     set_distances(&m, NAN);
     for (int k = 0; k < MG_MAX_TOLERANCES; k++) m.nsd[k] = NAN;
-    m.diagonal = NAN;
+    m.diagonal = m.msa_dice = m.msa_iou = NAN;
     *out = m;
+}
+
+void mg_metric_msa(const float *logits, const uint8_t *gt, const uint8_t *ignore, int slices,
+                   size_t cells, mg_metric *out)
+{
+    static const double threshold[] = {0.1, 0.3, 0.5, 0.7, 0.9};
+    enum { LEVELS = sizeof threshold / sizeof *threshold };
+    double dice = 0, iou = 0;
+
+    for (int z = 0; z < slices; z++)
+        for (int l = 0; l < LEVELS; l++) {
+            double cut = log(threshold[l] / (1 - threshold[l])); // of the logits
+            int64_t both = 0, sum = 0;
+            for (size_t i = z * cells; i < (z + 1) * cells; i++) {
+                if (ignore && ignore[i]) continue;
+                bool found = logits[i] > cut, wanted = gt[i];
+                both += found && wanted;
+                sum += found + wanted;
+            }
+            dice += (2 * (double)both + 1e-4) / ((double)sum + 1e-4);
+            iou += ((double)both + 1e-6) / ((double)(sum - both) + 1e-6);
+        }
+    out->msa_dice = dice / LEVELS / slices;
+    out->msa_iou = iou / LEVELS / slices;
 }
 
 void mg_metric_empty_is_one(mg_metric *m, int tolerances)

@@ -122,6 +122,9 @@ typedef struct {
 mg_status mg_report_collect(mg_report *report);
 void mg_report_free(mg_report *report);
 
+// Does some line have the score of the released code (evaluate.msa_score)?
+bool mg_report_has_msa(const mg_report_set *set);
+
 // Dice of one class of a line, by class number; n = 0 if the line does not have it.
 mg_summary mg_report_class(const mg_report_entry *e, int class_number);
 

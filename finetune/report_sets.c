@@ -133,6 +133,13 @@ static mg_status tell_apart(mg_report_set *set)
     return MG_OK;
 }
 
+bool mg_report_has_msa(const mg_report_set *set)
+{
+    for (int i = 0; i < set->entries; i++)
+        if (set->entry[i].average[MG_SCORE_MSA_DICE].n) return true;
+    return false;
+}
+
 mg_summary mg_report_class(const mg_report_entry *e, int class_number)
 {
     const mg_score_table *t = &e->table;

@@ -61,6 +61,23 @@ static void print_classes(FILE *out, const mg_report_set *set, int width)
     }
 }
 
+// The second figure, apart from the scores.
+static void print_msa(FILE *out, const mg_report_set *set, int width)
+{
+    fprintf(out,
+            "\nmsa_score%s: slice by slice, mean over thresholds, as the released Medical SAM "
+            "Adapter\n%-*s%s %6s %6s\n",
+            set->phantom ? " (phantom)" : "", width, "", set->phantom ? "         " : "", "Dice",
+            "IoU");
+    for (int i = 0; i < set->entries; i++) {
+        const mg_report_entry *e = &set->entry[i];
+        fprintf(out, "%-*s%s", width, e->label, set->phantom ? "  phantom" : "");
+        print_value(out, e->average[MG_SCORE_MSA_DICE].mean, 6, 3);
+        print_value(out, e->average[MG_SCORE_MSA_IOU].mean, 6, 3);
+        fputc('\n', out);
+    }
+}
+
 static void print_pairs(FILE *out, const mg_report_set *set, int width)
 {
     fprintf(out, "\nDice case by case%s, Wilcoxon signed-rank, p adjusted by Holm\n",
@@ -129,6 +146,7 @@ void mg_report_print(const mg_report *report, FILE *out)
         print_missing(out, set);
         if (set->entry[0].table.classes > 1) print_classes(out, set, width);
         if (set->pairs) print_pairs(out, set, width);
+        if (mg_report_has_msa(set)) print_msa(out, set, width);
     }
     for (int t = 0; t < report->tables; t++) mg_paper_print(&report->table[t], out);
 }

@@ -149,7 +149,7 @@ mg_status mg_score_summary(const mg_score_table *t, mg_score_kind kind, int clas
         *summary = (mg_summary){0, mg_table_average(table, t->cases, t->classes), NAN};
         for (int64_t i = 0; i < t->cases; i++)
             summary->n += mg_summarize(table + i * t->classes, t->classes, 1).n > 0;
-        if (replicates)
+        if (replicates && summary->n)
             st = mg_bootstrap(table, t->cases, t->classes, seed, replicates, interval, NULL, 0);
         return st;
     }
@@ -190,6 +190,7 @@ static mg_status put_scores(mg_json *to, const mg_score_table *t, int class_at, 
         mg_summary s;
         mg_interval i;
         MG_TRY(mg_score_summary(t, (mg_score_kind)k, class_at, seed, replicates, &s, &i));
+        if (k >= MG_SCORE_MSA_DICE && !s.n) continue;
         mg_json *value = mg_json_object();
         mg_json_put_int(value, "n", s.n);
         mg_json_put_real(value, "mean", s.mean);

@@ -1,6 +1,6 @@
 // Rows of scores in memory and in cases.csv:
 //   set,protocol,case,class,name,dice,iou,hd95,hd95_pooled,assd,nsd,status,clicks,
-//   noc80,noc85,noc90,failed80,failed85,failed90,dice_after,iou_after
+//   noc80,noc85,noc90,failed80,failed85,failed90,dice_after,iou_after,msa_score,msa_score_iou
 // Empty cells are "not applicable"; the curves are lists separated by ';'; numbers read back exactly.
 #include "finetune/scores.h"
 
@@ -12,17 +12,21 @@
 #include "finetune/cells.h"
 #include "runtime/mem.h"
 
-enum { COLUMNS = 21, MAX_FILE = 1 << 30 };
+enum {
+    COLUMNS = 23,
+    MSA_AT = 21,
+    MAX_FILE = 1 << 30
+}; // tables of 2026 lack the columns from MSA_AT on
 
 static const char header[] =
     "set,protocol,case,class,name,dice,iou,hd95,hd95_pooled,assd,nsd,status,"
     "clicks,noc80,noc85,noc90,failed80,failed85,failed90,dice_after,"
-    "iou_after\n";
+    "iou_after,msa_score,msa_score_iou\n";
 
 const char *mg_score_name(mg_score_kind kind)
 {
-    static const char *const name[MG_SCORES] = {"dice",        "iou",  "hd95",
-                                                "hd95_pooled", "assd", "nsd"};
+    static const char *const name[MG_SCORES] = {"dice", "iou", "hd95",      "hd95_pooled",
+                                                "assd", "nsd", "msa_score", "msa_score_iou"};
     return name[kind];
 }
 
@@ -41,6 +45,8 @@ void mg_score_take(mg_score *row, const mg_metric *m, int tolerance)
     v[MG_SCORE_HD95_POOLED] = isinf(m->hd95_pooled) ? m->diagonal : m->hd95_pooled;
     v[MG_SCORE_ASSD] = isinf(m->assd) ? m->diagonal : m->assd;
     v[MG_SCORE_NSD] = m->nsd[tolerance];
+    v[MG_SCORE_MSA_DICE] = m->msa_dice;
+    v[MG_SCORE_MSA_IOU] = m->msa_iou;
     row->status = m->status;
 }
 
@@ -156,7 +162,7 @@ static void print_row(FILE *out, const mg_score *r)
     }
     fprintf(out, "%d,", r->class_number);
     mg_cell_text(out, r->class_name);
-    for (int k = 0; k < MG_SCORES; k++) {
+    for (int k = 0; k < MG_SCORE_MSA_DICE; k++) {
         fputc(',', out);
         mg_cell_real(out, r->value[k]);
     }
@@ -177,6 +183,10 @@ static void print_row(FILE *out, const mg_score *r)
     print_curve(out, r->dice_after, r->curve);
     fputc(',', out);
     print_curve(out, r->iou_after, r->curve);
+    for (int k = MG_SCORE_MSA_DICE; k < MG_SCORES; k++) {
+        fputc(',', out);
+        mg_cell_real(out, r->value[k]);
+    }
     fputc('\n', out);
 }
 
@@ -213,18 +223,21 @@ static int parse_curve(char *text, double *value, bool *ok)
     return count;
 }
 
-static mg_status parse_row(mg_scores *s, char *line, const char *name, int64_t number)
+static mg_status parse_row(mg_scores *s, char *line, int columns, const char *name, int64_t number)
 {
     char *cell[COLUMNS];
     bool ok = true;
     int count = mg_cells_split(line, cell, COLUMNS);
 
-    MG_CHECK(count == COLUMNS, MG_ERR_FORMAT, "'%s' line %lld is no row of %d cells", name,
-             (long long)number, COLUMNS);
+    MG_CHECK(count == columns, MG_ERR_FORMAT, "'%s' line %lld is no row of %d cells", name,
+             (long long)number, columns);
     mg_score r = {.set = cell[0], .protocol = cell[1], .id = cell[2], .class_name = cell[4]};
     double class_number = mg_cell_number(cell[3], &ok), status = mg_cell_number(cell[11], &ok),
            clicks = mg_cell_number(cell[12], &ok);
-    for (int k = 0; k < MG_SCORES; k++) r.value[k] = mg_cell_number(cell[5 + k], &ok);
+    for (int k = 0; k < MG_SCORES; k++) {
+        int at = k < MG_SCORE_MSA_DICE ? 5 + k : MSA_AT + k - MG_SCORE_MSA_DICE;
+        r.value[k] = at < columns ? mg_cell_number(cell[at], &ok) : NAN;
+    }
     int dice = parse_curve(cell[19], r.dice_after, &ok);
     r.curve = parse_curve(cell[20], r.iou_after, &ok);
     ok = ok && class_number >= 0 && class_number < 65536 && status >= MG_BOTH_PRESENT &&
@@ -237,6 +250,15 @@ static mg_status parse_row(mg_scores *s, char *line, const char *name, int64_t n
     return mg_scores_add(s, &r);
 }
 
+// Columns under this header, 0 if it is none of ours.
+static int columns_of(const char *line)
+{
+    size_t whole = strlen(header) - 1, before = (size_t)(strstr(header, ",msa_score") - header);
+
+    if (strlen(line) == whole && !strncmp(line, header, whole)) return COLUMNS;
+    return strlen(line) == before && !strncmp(line, header, before) ? MSA_AT : 0;
+}
+
 mg_status mg_scores_parse(mg_scores *s, const char *text, const char *name)
 {
     char *copy = mg_strdup(text), *at = copy;
@@ -245,12 +267,13 @@ mg_status mg_scores_parse(mg_scores *s, const char *text, const char *name)
 
     MG_CHECK(copy, MG_ERR_MEMORY, "cannot allocate '%s'", name);
     char *line = mg_next_line(&at);
-    if (!line || strncmp(line, header, strlen(header) - 1) != 0 || line[strlen(header) - 1])
+    int columns = line ? columns_of(line) : 0;
+    if (!columns)
         st = MG_FAIL(MG_ERR_FORMAT, "'%s' does not begin with the header of a table of scores",
                      name);
     while (!st && (line = mg_next_line(&at))) {
         number++;
-        if (*line) st = parse_row(s, line, name, number);
+        if (*line) st = parse_row(s, line, columns, name, number);
     }
     mg_free(copy);
     return st;

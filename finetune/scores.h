@@ -21,6 +21,8 @@ typedef enum {
     MG_SCORE_HD95_POOLED,
     MG_SCORE_ASSD,
     MG_SCORE_NSD,
+    MG_SCORE_MSA_DICE, // evaluate.msa_score; NaN otherwise, then no summary speaks of it
+    MG_SCORE_MSA_IOU,
     MG_SCORES
 } mg_score_kind;
 const char *mg_score_name(mg_score_kind kind); // "dice", "iou", "hd95", ...

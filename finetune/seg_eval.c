@@ -20,6 +20,7 @@ struct mg_evaluator {
     uint8_t *picture;             // of the last case
     // masks of the case, [height, width] of its original grid
     uint8_t *gt, *other, *ignore, *pred;
+    float *logits; // the same grid, for plan.msa_score; else NULL
     int height, width;
     double spacing[3];
 };
@@ -136,6 +137,7 @@ void mg_evaluator_destroy(mg_evaluator **evaluator)
     mg_volume_evaluator_destroy(&e->volumes);
     mg_free(e->picture);
     mg_free(e->gt);
+    mg_free(e->logits);
     mg_free(e);
     *evaluator = NULL;
 }
@@ -148,10 +150,13 @@ static mg_status reserve(mg_evaluator *e, int height, int width)
 
     if (e->height == height && e->width == width) return MG_OK;
     mg_free(e->gt);
+    mg_free(e->logits);
     mg_clicker_destroy(&e->clicker);
     e->height = e->width = 0;
     e->gt = mg_alloc(4 * cells);
-    MG_CHECK(e->gt, MG_ERR_MEMORY, "cannot allocate masks of %d x %d", height, width);
+    e->logits = e->plan.msa_score ? mg_alloc(cells * sizeof *e->logits) : NULL;
+    MG_CHECK(e->gt && (e->logits || !e->plan.msa_score), MG_ERR_MEMORY,
+             "cannot allocate masks of %d x %d", height, width);
     e->other = e->gt + cells;
     e->ignore = e->gt + 2 * cells;
     e->pred = e->gt + 3 * cells;
@@ -189,7 +194,11 @@ static mg_target target_of(const mg_evaluator *e, const uint8_t *pred)
 static mg_status add_row(mg_evaluator *e, mg_eval_target *t, const char *protocol, int clicks)
 {
     mg_target target = target_of(e, e->pred);
-    return mg_eval_add_row(&e->plan, t, protocol, clicks, &target, e->spacing);
+    MG_TRY(mg_eval_add_row(&e->plan, t, protocol, clicks, &target, e->spacing));
+    if (e->logits)
+        mg_metric_msa(e->logits, e->gt, e->ignore, 1, (size_t)e->height * e->width,
+                      &t->row[t->rows - 1].metric);
+    return MG_OK;
 }
 
 static mg_click next_click(mg_evaluator *e, const mg_eval_target *t)
@@ -211,6 +220,7 @@ static mg_status run_clicks(mg_evaluator *e, mg_eval_target *t)
 
     if (p->curve) last = t->curve = MG_EVAL_MAX_CLICKS;
     memset(e->pred, 0, (size_t)e->height * e->width);
+    for (int i = 0; e->logits && i < e->height * e->width; i++) e->logits[i] = -INFINITY;
     mg_seg_session_reset(e->session);
     for (int k = 1; k <= last; k++) {
         if (!stopped) {
@@ -219,7 +229,7 @@ static mg_status run_clicks(mg_evaluator *e, mg_eval_target *t)
             if (!stopped) {
                 t->click[t->click_count++] = click;
                 mg_seg_session_click(e->session, click);
-                MG_TRY(mg_seg_session_decode(e->session, e->pred, NULL, NULL));
+                MG_TRY(mg_seg_session_decode(e->session, e->pred, e->logits, NULL));
             }
         }
         mg_metric overlap;
@@ -243,7 +253,7 @@ static mg_status run_box(mg_evaluator *e, mg_eval_target *t)
     if (!mg_box_draw(&target, 0, MG_BOX_TIGHT, MG_BOX_FRAME, &no_noise, box)) return MG_OK;
     mg_seg_session_reset(e->session);
     mg_seg_session_box(e->session, box);
-    MG_TRY(mg_seg_session_decode(e->session, e->pred, NULL, NULL));
+    MG_TRY(mg_seg_session_decode(e->session, e->pred, e->logits, NULL));
     return add_row(e, t, "box", 0);
 }
 
@@ -255,14 +265,14 @@ static mg_status run_text(mg_evaluator *e, mg_eval_target *t)
     if (text < 0) return MG_OK;
     mg_seg_session_reset(e->session);
     mg_seg_session_text(e->session, mg_text_choice_unit(e->plan.texts, text));
-    MG_TRY(mg_seg_session_decode(e->session, e->pred, NULL, NULL));
+    MG_TRY(mg_seg_session_decode(e->session, e->pred, e->logits, NULL));
     MG_TRY(add_row(e, t, "text", 0));
     mg_click click = next_click(e, t);
     if (click.label < 0) return MG_OK;
     mg_seg_session_reset(e->session);
     mg_seg_session_text(e->session, mg_text_choice_unit(e->plan.texts, text));
     mg_seg_session_click(e->session, click);
-    MG_TRY(mg_seg_session_decode(e->session, e->pred, NULL, NULL));
+    MG_TRY(mg_seg_session_decode(e->session, e->pred, e->logits, NULL));
     return add_row(e, t, "text + 1 click", 1);
 }
 
@@ -283,7 +293,7 @@ static mg_status run_other_object(mg_evaluator *e, mg_eval_target *t, uint16_t c
     if (click.label < 0) return MG_OK;
     mg_seg_session_reset(e->session);
     mg_seg_session_click(e->session, click);
-    MG_TRY(mg_seg_session_decode(e->session, e->pred, NULL, NULL));
+    MG_TRY(mg_seg_session_decode(e->session, e->pred, e->logits, NULL));
     return add_row(e, t, "other object", 1);
 }
 

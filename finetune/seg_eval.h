@@ -31,6 +31,7 @@ typedef struct {
     bool curve;                  // run all 20 clicks and keep Dice and IoU after each
     bool components;             // click rule 4.2 instead of 4.1
     bool empty_is_one;           // both masks empty count as perfect
+    bool msa_score;              // also the score of the released Medical SAM Adapter
     double tolerance[MG_MAX_TOLERANCES];
     int tolerances;
     int threads;

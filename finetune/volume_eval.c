@@ -270,6 +270,18 @@ static mg_target whole_target(const mg_volume_evaluator *e)
                        e->full_gt,       e->full_pred,      e->full_ignore};
 }
 
+// Measure the masks at hand; the score of the released code is taken on the stored grid.
+static mg_status measure(mg_volume_evaluator *e, mg_eval_target *t, const char *name, int made)
+{
+    mg_target target = whole_target(e);
+
+    MG_TRY(mg_eval_add_row(e->plan, t, name, made, &target, e->full_spacing));
+    if (e->plan->msa_score)
+        mg_metric_msa(e->logits, e->gt, e->ignore, e->item->depth, e->session->pixels,
+                      &t->row[t->rows - 1].metric);
+    return MG_OK;
+}
+
 // The moment's mask on the original grid; what is shown of it on the stored one.
 static void take_mask(mg_volume_evaluator *e, int moment)
 {
@@ -286,14 +298,13 @@ static void take_mask(mg_volume_evaluator *e, int moment)
 static mg_status add_row(mg_volume_evaluator *e, mg_eval_target *t, mg_eval_form form, int clicks,
                          int made)
 {
-    mg_target target = whole_target(e);
     bool carried = form == MG_EVAL_SLICE || e->plan->carry;
     char what[24] = "box", name[80];
 
     if (clicks) snprintf(what, sizeof what, clicks == 1 ? "%d click" : "%d clicks", clicks);
     snprintf(name, sizeof name, "%s/%s (D=%d%s)", what, mg_eval_form_name[form], e->plan->slices,
              carried ? "" : ", no carrying");
-    return mg_eval_add_row(e->plan, t, name, made, &target, e->full_spacing);
+    return measure(e, t, name, made);
 }
 
 static mg_status run_clicks(mg_volume_evaluator *e, mg_eval_target *t, mg_eval_form form)
@@ -352,7 +363,6 @@ static mg_status text_stack(mg_volume_evaluator *e, const float *unit, bool clic
 static mg_status run_text(mg_volume_evaluator *e, mg_eval_target *t)
 {
     int text = mg_text_choice_fixed(e->plan->texts, t->name, t->sample);
-    mg_target target = whole_target(e);
     char name[48];
 
     if (text < 0) return MG_OK;
@@ -363,7 +373,7 @@ static mg_status run_text(mg_volume_evaluator *e, mg_eval_target *t)
         take_mask(e, 0);
         snprintf(name, sizeof name, clicked ? "text + 1 click/stack (D=%d)" : "text (D=%d)",
                  e->plan->slices);
-        MG_TRY(mg_eval_add_row(e->plan, t, name, clicked, &target, e->full_spacing));
+        MG_TRY(measure(e, t, name, clicked));
     }
     return MG_OK;
 }

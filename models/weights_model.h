@@ -10,13 +10,13 @@
 
 typedef struct {
     mg_names names;
-    const char *size;            // vit_b, vit_l, vit_h, or NULL for other sizes
-    mg_vit_config vit;           // image encoder; heads 0 if that cannot be told
-    bool decoder;                // SAM: prompt encoder and mask decoder are there too
-    mg_sam_config sam;           // heads are SAM's 8: files do not tell them
-    bool release;                // SAM: adapters in the encoder only, as the released code leaves them
-    int text_width;              // SAM: numbers in the vector of a text prompt, 0 without
-    mg_pretrain_config pretrain; // MAE
+    const char *size;  // vit_b, vit_l, vit_h, or NULL for other sizes
+    mg_vit_config vit; // image encoder; heads 0 if that cannot be told
+    bool decoder;      // SAM: prompt encoder and mask decoder are there too
+    mg_sam_config sam; // heads are SAM's 8: files do not tell them
+    bool release;      // SAM: adapters in the encoder only, as the released code leaves them
+    int text_width;    // SAM: numbers in the vector of a text prompt, 0 without
+    mg_pretrain_config pretrain;                      // MAE
     int layers, width, hidden, context, vocab, embed; // CLIP's text part; embed 0: no projection
 } mg_weights_model;
 

@@ -178,6 +178,25 @@ static void far_piece(void **state)
     CHECK(m.hd95 > 30 && m.hd95_pooled < 1 && m.hd > 30);
 }
 
+// By hand: two slices of four cells, the second empty in both.
+static void score_of_the_release(void **state)
+{
+    float logits[8] = {3, 1, 0.5f, -1, -9, -9, -9, -9};
+    uint8_t gt[8] = {1, 1, 0, 0}, ignore[8] = {0};
+    mg_metric m;
+    (void)state;
+    mg_metric_overlap(&(mg_target){1, 1, 8, gt, NULL, NULL}, &m);
+    CHECK(isnan(m.msa_dice) && isnan(m.msa_iou));
+    mg_metric_msa(logits, gt, ignore, 2, 4, &m);
+    // Probabilities .95 .73 .62 .27: above .1 all four, above .3 and .5 three, above .7 two, above .9 one.
+    double dice = (4.0 / 6 + 2 * 4.0 / 5 + 1 + 2.0 / 3) / 5,
+           iou = (0.5 + 2 * 2.0 / 3 + 1 + 0.5) / 5;
+    CHECK(fabs(m.msa_dice - (dice + 1) / 2) <= 1e-4 && fabs(m.msa_iou - (iou + 1) / 2) <= 1e-5);
+    ignore[2] = ignore[3] = 1;
+    mg_metric_msa(logits, gt, ignore, 1, 4, &m);
+    CHECK(fabs(m.msa_dice - (4 + 2.0 / 3) / 5) <= 1e-4 && fabs(m.msa_iou - 4.5 / 5) <= 1e-5);
+}
+
 static void nothing_is_left_over(void **state)
 {
     (void)state;
@@ -189,7 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(against_brute_force),  cmocka_unit_test(missing_masks),
         cmocka_unit_test(ignored_cells),        cmocka_unit_test(far_piece),
-        cmocka_unit_test(nothing_is_left_over),
+        cmocka_unit_test(score_of_the_release), cmocka_unit_test(nothing_is_left_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

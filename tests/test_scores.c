@@ -184,6 +184,34 @@ static void missing_masks_stay_finite(void **state)
     CHECK(!mg_score_is_distance(MG_SCORE_NSD));
 }
 
+// A table from before the columns of msa_score.
+static void older_tables(void **state)
+{
+    (void)state;
+    mg_scores s = {0}, old = {0};
+    char *text, *end;
+
+    add_rows(&s, false);
+    s.count = 1;
+    s.row[0].value[MG_SCORE_MSA_DICE] = 0.5;
+    s.row[0].value[MG_SCORE_MSA_IOU] = 0.25;
+    OK(mg_scores_print(&s, &text));
+    OK(mg_scores_parse(&old, text, "x.csv"));
+    CHECK(old.row[0].value[MG_SCORE_MSA_DICE] == 0.5 && old.row[0].value[MG_SCORE_MSA_IOU] == 0.25);
+    mg_scores_free(&old);
+    static const char *const parts[] = {",msa_score,msa_score_iou", ",0.5,0.25\n"};
+    for (int i = 0; i < 2; i++) {
+        CHECK((end = strstr(text, parts[i])) != NULL);
+        memmove(end, end + strlen(parts[i]), strlen(end + strlen(parts[i])) + 1);
+    }
+    OK(mg_scores_parse(&old, text, "x.csv"));
+    CHECK(isnan(old.row[0].value[MG_SCORE_MSA_DICE]));
+    CHECK(old.row[0].value[MG_SCORE_DICE] == s.row[0].value[MG_SCORE_DICE]);
+    mg_free(text);
+    mg_scores_free(&s);
+    mg_scores_free(&old);
+}
+
 static void bad_text(void **state)
 {
     (void)state;
@@ -196,11 +224,11 @@ static void bad_text(void **state)
     FAILS(mg_scores_parse(&s, "dice,iou\n", "x.csv"), MG_ERR_FORMAT, "'x.csv' does not begin");
     snprintf(bad, sizeof bad, "%sfundus,3 clicks\n", good);
     FAILS(mg_scores_parse(&s, bad, "x.csv"), MG_ERR_FORMAT, "'x.csv' line 3 is no row");
-    snprintf(bad, sizeof bad, "%sa,b,c,1,d,high,,,,,,0,0,,,,,,,,\n", good);
+    snprintf(bad, sizeof bad, "%sa,b,c,1,d,high,,,,,,0,0,,,,,,,,,,\n", good);
     FAILS(mg_scores_parse(&s, bad, "x.csv"), MG_ERR_FORMAT, "line 3 has a cell");
-    snprintf(bad, sizeof bad, "%sa,b,c,1,d,0.5,,,,,,7,0,,,,,,,,\n", good);
+    snprintf(bad, sizeof bad, "%sa,b,c,1,d,0.5,,,,,,7,0,,,,,,,,,,\n", good);
     FAILS(mg_scores_parse(&s, bad, "x.csv"), MG_ERR_FORMAT, "line 3 has a cell");
-    snprintf(bad, sizeof bad, "%sa,b,c,1,d,0.5,,,,,,0,0,,,,,,,0.1;0.2,0.1\n", good);
+    snprintf(bad, sizeof bad, "%sa,b,c,1,d,0.5,,,,,,0,0,,,,,,,0.1;0.2,0.1,,\n", good);
     FAILS(mg_scores_parse(&s, bad, "x.csv"), MG_ERR_FORMAT, "line 3 has a cell");
     snprintf(bad, sizeof bad, "%s\"a,b,c\n", good);
     FAILS(mg_scores_parse(&s, bad, "x.csv"), MG_ERR_FORMAT, "line 3 is no row");
@@ -236,6 +264,7 @@ int main(void)
         cmocka_unit_test(tables),
         cmocka_unit_test(clicks),
         cmocka_unit_test(missing_masks_stay_finite),
+        cmocka_unit_test(older_tables),
         cmocka_unit_test(bad_text),
         cmocka_unit_test(cells),
     };

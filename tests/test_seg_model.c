@@ -4,6 +4,7 @@
 #include "tests/check.h"
 
 #include "finetune/seg_model.h"
+#include "finetune/seg_prompt.h"
 #include "models/weights_save.h"
 #include "nn/gemm.h"
 #include "runtime/fsys.h"
@@ -174,6 +175,31 @@ static void test_taken_over(void **state)
     CHECK(mg_mem_live() == before);
 }
 
+// A mask into the model frame and back, and a click at its corner.
+static void check_frame(const mg_seg_model *m, mg_sam_frame f)
+{
+    enum { CELLS = 32 * 32 };
+    uint8_t mask[20 * 10] = {0}, valid[CELLS];
+    float target[CELLS], back[20 * 10], scratch[8192];
+    mg_seg_prompt prompt = {.count = 1, .click = {{8, 15, 0, 1}}};
+    int wrong = 0, padding = 0;
+
+    CHECK(m->cells == 32 && mg_sam_postprocess_scratch(&m->sam.cfg, f) <= 8192);
+    for (int y = 5; y < 16; y++) memset(mask + 10 * y + 3, 1, 6);
+    mg_sam_target(target, valid, mask, &m->sam.cfg, f);
+    for (int i = 0; i < CELLS; i++) {
+        padding += !valid[i];
+        target[i] = 8 * target[i] - 4;
+    }
+    CHECK(padding == (m->square ? 0 : CELLS / 2));
+    mg_sam_postprocess(back, target, &m->sam.cfg, f, scratch);
+    for (int i = 0; i < 20 * 10; i++) wrong += (back[i] > 0) != mask[i];
+    CHECK(wrong <= 4);
+    mg_seg_prompt_for(&prompt, mg_seg_scale_picture(f), NULL);
+    CHECK(fabsf(prompt.point[0] - 8.0f * (float)f.width2 / 10) <= 1e-5f);
+    CHECK(fabsf(prompt.point[1] - 15.0f * 32 / 20) <= 1e-5f);
+}
+
 // Square input: each side has its own scale, nothing is padding; clicks and boxes follow.
 static void test_square(void **state)
 {
@@ -190,6 +216,7 @@ static void test_square(void **state)
         OK(mg_seg_picture(&m, out, picture, 20, 10, 1));
         CHECK((out[31] != 0) == square && out[0] != 0);
         CHECK(!square || out[31] == out[0]);
+        check_frame(&m, f);
         mg_seg_model_free(&m);
         mg_finetune_config_free(&c);
     }
@@ -227,8 +254,7 @@ static void test_released_file(void **state)
     (void)state;
     OK(check_folder(folder, "seg_model") ? MG_OK : MG_ERR_IO);
     for (int release = 0; release < 2; release++) {
-        c = settings("depth_branch: true",
-                     release ? "preset: release" : "mode: msa", NULL);
+        c = settings("depth_branch: true", release ? "preset: release" : "mode: msa", NULL);
         snprintf(path, sizeof path, "%s/%d.pth", folder, release);
         OK(mg_seg_model_build(&c, &m));
         OK(mg_params_save(path, &m.params, NULL, NULL, NULL));

@@ -99,6 +99,7 @@ static mg_status evaluate(const mg_comm *comm, const char *name, const char *how
                               "evaluate.volume=stack,slice,volume",
                               "evaluate.replicates=20",
                               "evaluate.pictures=2",
+                              "evaluate.msa_score=true",
                               how,
                               NULL};
     return command(mg_cmd_evaluate, comm, "evaluate", settings);
@@ -150,6 +151,8 @@ static void scores_are_of_whole_cases(void **state)
         const mg_score *r = &s.row[i];
         CHECK(r->value[MG_SCORE_DICE] >= 0 && r->value[MG_SCORE_DICE] <= 1);
         CHECK(r->value[MG_SCORE_HD95] >= 0);
+        CHECK(r->value[MG_SCORE_MSA_DICE] > 0 && r->value[MG_SCORE_MSA_DICE] <= 1);
+        CHECK(r->value[MG_SCORE_MSA_IOU] <= r->value[MG_SCORE_MSA_DICE] + 1e-3);
         CHECK(strncmp(r->protocol, "1 click", 7) || r->clicks == 1);
     }
     CHECK(s.sets == 1 && !strcmp(s.set[0].unit, "mm"));

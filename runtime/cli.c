@@ -120,6 +120,12 @@ static void own_section(const char *command, char *section, size_t bytes)
         if (*p == '-') *p = '_';
 }
 
+// Whether the argument behind a bare "--name" of a MG_BOOL is its value.
+static bool is_truth(const char *word)
+{
+    return word && (!strcmp(word, "true") || !strcmp(word, "false"));
+}
+
 // One "--name[=value]"; *value is what follows '=', NULL if nothing does. `next` is the following
 // argument, NULL if there is none; *took says whether it was used up.
 static mg_status parse_option(const mg_command *command, mg_args *args, const char *name,
@@ -136,7 +142,7 @@ static mg_status parse_option(const mg_command *command, mg_args *args, const ch
         own_section(command->name, own, sizeof own);
         MG_TRY(mg_config_find(groups, count, own, name, &option));
     }
-    if (!value && option && option->type == MG_BOOL) value = "true";
+    if (!value && option && option->type == MG_BOOL && !is_truth(next)) value = "true";
     if (!value) {
         MG_CHECK(next && strncmp(next, "--", 2) != 0, MG_ERR_CONFIG, "option '--%s' needs a value",
                  name);
@@ -173,6 +179,8 @@ mg_status mg_args_parse(const mg_command *command, int argc, char **argv, mg_arg
             i += took;
         }
     }
+    MG_CHECK(!args->argc || *command->usage, MG_ERR_CONFIG,
+             "'%s' is no option, and '%s' takes no other arguments", args->argv[0], command->name);
     return MG_OK;
 }
 

@@ -43,8 +43,8 @@ int mg_command_groups(const mg_command *command, mg_option_group *groups, int ro
 int mg_cli_main(int argc, char **argv, const mg_command *commands);
 
 // Take a command line apart: argv[0] is the command's name. `--config FILE`, `--set key=value`,
-// `--name value`, `--name=value`, a bare `--name` for a true MG_BOOL; `--` ends the options.
-// MG_ERR_CONFIG. The caller releases with mg_args_free, also after a failure.
+// `--name value`, `--name=value`, a bare `--name` for a true MG_BOOL; `--` ends the options. Other
+// arguments are an error where the command's usage names none. MG_ERR_CONFIG. The caller releases with mg_args_free, also after a failure.
 mg_status mg_args_parse(const mg_command *command, int argc, char **argv, mg_args *args);
 void mg_args_free(mg_args *args);
 

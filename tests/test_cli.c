@@ -53,6 +53,7 @@ static mg_status end_with(const mg_args *args)
 static const mg_command commands[] = {
     {"try-out", run, 0, "a command with settings", "FILE...", options},
     {"end", end_with, 0, "ends with a status", "STATUS", NULL},
+    {"alone", run, 0, "takes no arguments", "", options},
     {0},
 };
 
@@ -85,6 +86,14 @@ static void test_settings(void **state)
     CHECK(cli("try-out", "--verify=false", "--set=try_out.count=3", "-", NULL) == 0);
     CHECK(!seen.verify);
     assert_string_equal(words, "-");
+    CHECK(cli("try-out", "--verify", "false", "a", NULL) == 0);
+    CHECK(!seen.verify);
+    assert_string_equal(words, "a");
+    CHECK(cli("try-out", "--verify", "true", "true", NULL) == 0);
+    CHECK(seen.verify);
+    assert_string_equal(words, "true");
+    CHECK(cli("alone", "--verify", "false", NULL) == 0);
+    CHECK(!seen.verify);
 }
 
 static void test_wrong(void **state)
@@ -100,6 +109,7 @@ static void test_wrong(void **state)
     CHECK(cli("try-out", "--set", "count", NULL) == 2);
     CHECK(cli("try-out", "--config", "/nonexistent.yaml", NULL) == 2);
     CHECK(cli("end", "--count=3", "0", NULL) == 2);
+    CHECK(cli("alone", "--count", "3", "word", NULL) == 2);
 }
 
 static void test_file(void **state)

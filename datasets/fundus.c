@@ -12,20 +12,24 @@ static int brightness(const mg_sample *s, int y, int x)
     return s->channels == 3 ? v[0] + v[1] + v[2] : 3 * v[0];
 }
 
-// First and last row (or column) of which more than 2 % is brighter than the threshold.
+// True if more than 2 % of a row (or column) is brighter than the threshold.
+static bool is_bright(const mg_sample *s, double threshold, bool row, int line)
+{
+    int length = row ? s->width : s->height, bright = 0;
+
+    for (int j = 0; j < length && bright <= length / 50; j++)
+        bright += (row ? brightness(s, line, j) : brightness(s, j, line)) > threshold;
+    return bright > length / 50;
+}
+
+// First and last bright row (or column); what lies between them is not looked at. None: last is -1.
 static void bright_range(const mg_sample *s, double threshold, bool rows, int *first, int *last)
 {
-    int lines = rows ? s->height : s->width, length = rows ? s->width : s->height;
+    int lines = rows ? s->height : s->width;
 
-    *first = lines, *last = -1;
-    for (int i = 0; i < lines; i++) {
-        int bright = 0;
-        for (int j = 0; j < length; j++)
-            bright += (rows ? brightness(s, i, j) : brightness(s, j, i)) > threshold;
-        if (bright <= length / 50) continue;
-        if (i < *first) *first = i;
-        *last = i;
-    }
+    *first = 0, *last = lines - 1;
+    while (*last >= 0 && !is_bright(s, threshold, rows, *last)) --*last;
+    while (*first < *last && !is_bright(s, threshold, rows, *first)) ++*first;
 }
 
 static bool cuts_label(const mg_sample *s, int top, int left, int side)

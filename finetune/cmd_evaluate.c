@@ -86,9 +86,9 @@ typedef struct {
     double window[2];
     mg_evaluator *evaluator;  // of the model, or
     mg_mask_evaluator *masks; // of masks
-    mg_scores one, scores; // of a case, of this rank
+    mg_scores one, scores;    // of a case, of this rank
     mg_eval_progress *progress;
-    int64_t every;            // of the cases, one in `every` gets a picture
+    int64_t every; // of the cases, one in `every` gets a picture
 } evaluation;
 
 // Name in tables of a set's regions beside its classes; mg_free.
@@ -361,7 +361,7 @@ static mg_status evaluate(evaluation *e, const char *yaml)
 {
     MG_TRY(mg_comm_agree(e->world, mg_eval_plan_parse(&e->s->plan, &e->plan)));
     MG_TRY(open_judged(e));
-    MG_TRY(mg_run_open(e->world, e->s->out, "evaluate", yaml, free_keys, &e->run));
+    MG_TRY(mg_run_open(e->world, e->s->out, "evaluate", options, yaml, free_keys, &e->run));
     mg_source_note(e->reader, e->run);
     int64_t cases = mg_reader_count(e->reader);
     e->every = e->s->pictures ? (cases + e->s->pictures - 1) / e->s->pictures : 1;

@@ -486,6 +486,38 @@ mg_status mg_config_load(const mg_option_group *groups, int count, const char *o
     return st;
 }
 
+// Bytes of the structure that a table fills in.
+static size_t base_bytes(const mg_option *table)
+{
+    size_t bytes = 1;
+
+    for (const mg_option *o = table; o->key; o++)
+        if (bytes < o->at + sizeof(mg_list)) bytes = o->at + sizeof(mg_list); // the largest value
+    return bytes;
+}
+
+mg_status mg_config_complete(const mg_option_group *groups, int count, const char *yaml,
+                             const char *name, char **echo)
+{
+    mg_option_group *own = mg_calloc((size_t)count + 1, sizeof *own);
+    mg_status st = own ? MG_OK : MG_FAIL(MG_ERR_MEMORY, "cannot allocate the settings");
+
+    *echo = NULL;
+    for (int i = 0; i < count && !st; i++) {
+        own[i] = (mg_option_group){groups[i].table, mg_calloc(1, base_bytes(groups[i].table))};
+        if (!own[i].base) st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate the settings");
+    }
+    if (!st) st = mg_config_load(own, count, NULL, yaml, name, NULL);
+    if (!st) {
+        *echo = mg_config_echo(own, count);
+        if (!*echo) st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate the settings as text");
+        mg_config_free(own, count);
+    }
+    for (int i = 0; i < count && own; i++) mg_free(own[i].base);
+    mg_free(own);
+    return st;
+}
+
 void mg_config_free(const mg_option_group *groups, int count)
 {
     config_tables t = {groups, count, NULL, NULL};

@@ -67,6 +67,12 @@ void mg_config_free(const mg_option_group *groups, int count);
 // readable by mg_config_load. Release with mg_free.
 char *mg_config_echo(const mg_option_group *groups, int count);
 
+// A run's config.yaml as today's program would have written it: settings that `yaml` (called `name` in
+// messages) does not have get the defaults of these tables. *echo as from mg_config_echo; bases are not
+// used. Fails where mg_config_load does.
+mg_status mg_config_complete(const mg_option_group *groups, int count, const char *yaml,
+                             const char *name, char **echo);
+
 // Usage text of the tables for --help: key, default, bounds or choices, help. To stdout.
 void mg_config_help(const mg_option_group *groups, int count);
 

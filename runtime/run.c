@@ -104,6 +104,14 @@ static void warn_changes(const mg_json *before, const mg_json *now)
 
 // ---- settings of a run that is continued
 
+// What the caller of mg_run_open asks for. Nothing is owned.
+typedef struct {
+    const char *command;
+    const mg_option *table;
+    const char *yaml;
+    const char *const *free_keys;
+} wanted;
+
 static bool is_free(const char *key, const char *const *free_keys)
 {
     for (; free_keys && *free_keys; free_keys++)
@@ -140,8 +148,21 @@ static mg_status compare_settings(const mg_run *run, const mg_json *a, const mg_
     return MG_OK;
 }
 
-static mg_status check_settings(const mg_run *run, const char *config_yaml,
-                                const char *const *free_keys)
+// The settings that a run began with, as JSON: completed by defaults, or as they stand where today's
+// tables cannot read them, which the comparison will explain.
+static mg_status settings_before(const mg_option *table, const char *text, const char *path,
+                                 mg_json **before)
+{
+    mg_option_group group = {table, NULL};
+    char *complete = NULL;
+
+    if (mg_config_complete(&group, 1, text, path, &complete)) mg_err_clear();
+    mg_status st = mg_yaml_parse(complete ? complete : text, path, before);
+    mg_free(complete);
+    return st;
+}
+
+static mg_status check_settings(const mg_run *run, const wanted *w)
 {
     char *path = mg_run_file(run, "config.yaml"), *text = NULL;
     mg_json *before = NULL, *now = NULL;
@@ -149,12 +170,11 @@ static mg_status check_settings(const mg_run *run, const char *config_yaml,
 
     if (!path) return MG_FAIL(MG_ERR_MEMORY, "cannot allocate a path");
     st = mg_read_file(path, MG_YAML_BYTES, &text, NULL);
-    if (!st) st = mg_yaml_parse(text, path, &before);
-    if (!st) st = mg_yaml_parse(config_yaml, "settings", &now);
-    if (!st) st = compare_settings(run, before, now, false, free_keys);
-    if (!st) st = compare_settings(run, now, before, true, free_keys);
-    if (!st && strcmp(text, config_yaml) != 0)
-        st = mg_write_file(path, config_yaml, strlen(config_yaml));
+    if (!st) st = settings_before(w->table, text, path, &before);
+    if (!st) st = mg_yaml_parse(w->yaml, "settings", &now);
+    if (!st) st = compare_settings(run, before, now, false, w->free_keys);
+    if (!st) st = compare_settings(run, now, before, true, w->free_keys);
+    if (!st && strcmp(text, w->yaml) != 0) st = mg_write_file(path, w->yaml, strlen(w->yaml));
     mg_json_free(&before);
     mg_json_free(&now);
     mg_free(text);
@@ -164,18 +184,17 @@ static mg_status check_settings(const mg_run *run, const char *config_yaml,
 
 // ---- opening
 
-static mg_status continue_run(mg_run *run, const char *command, const char *config_yaml,
-                              const char *const *free_keys, const mg_comm *world, const char *hosts)
+static mg_status continue_run(mg_run *run, const wanted *w, const mg_comm *world, const char *hosts)
 {
     const char *held = mg_json_text(mg_json_get(run->provenance, "command"));
     mg_json *start = describe_start(world, hosts);
 
-    if (!held || strcmp(held, command) != 0) {
+    if (!held || strcmp(held, w->command) != 0) {
         mg_json_free(&start);
         return MG_FAIL(MG_ERR_CONFIG, "'%s' holds a run of '%s', not of '%s'", run->path,
-                       held ? held : "another program", command);
+                       held ? held : "another program", w->command);
     }
-    mg_status st = check_settings(run, config_yaml, free_keys);
+    mg_status st = check_settings(run, w);
     if (st) {
         mg_json_free(&start);
         return st;
@@ -186,17 +205,16 @@ static mg_status continue_run(mg_run *run, const char *command, const char *conf
     return save_provenance(run);
 }
 
-static mg_status begin_run(mg_run *run, const char *command, const char *config_yaml,
-                           const mg_comm *world, const char *hosts)
+static mg_status begin_run(mg_run *run, const wanted *w, const mg_comm *world, const char *hosts)
 {
     char *path = mg_run_file(run, "config.yaml");
 
     MG_CHECK(path, MG_ERR_MEMORY, "cannot allocate a path");
-    mg_status st = mg_write_file(path, config_yaml, strlen(config_yaml));
+    mg_status st = mg_write_file(path, w->yaml, strlen(w->yaml));
     mg_free(path);
     if (st) return st;
     run->provenance = mg_json_object();
-    mg_json_put_text(run->provenance, "command", command);
+    mg_json_put_text(run->provenance, "command", w->command);
     mg_json *start = describe_start(world, hosts);
     for (size_t i = 0; i < mg_json_size(start); i++) {
         const mg_json *value;
@@ -209,8 +227,7 @@ static mg_status begin_run(mg_run *run, const char *command, const char *config_
     return save_provenance(run); // last: with it the folder is a run
 }
 
-static mg_status open_folder(mg_run *run, const char *command, const char *config_yaml,
-                             const char *const *free_keys, const mg_comm *world, const char *hosts)
+static mg_status open_folder(mg_run *run, const wanted *w, const mg_comm *world, const char *hosts)
 {
     MG_TRY(mg_make_dirs(run->path));
     char *path = mg_run_file(run, "provenance.json");
@@ -219,8 +236,7 @@ static mg_status open_folder(mg_run *run, const char *command, const char *confi
     mg_status st = exists ? mg_json_read(path, &run->provenance) : MG_OK;
     mg_free(path);
     if (st) return st;
-    return exists ? continue_run(run, command, config_yaml, free_keys, world, hosts)
-                  : begin_run(run, command, config_yaml, world, hosts);
+    return exists ? continue_run(run, w, world, hosts) : begin_run(run, w, world, hosts);
 }
 
 // Each rank's host name on all ranks, HOST_BYTES each; collective.
@@ -248,8 +264,10 @@ static mg_status open_log(const mg_run *run)
 }
 
 mg_status mg_run_open(const mg_comm *world, const char *path, const char *command,
-                      const char *config_yaml, const char *const *free_keys, mg_run **out)
+                      const mg_option *table, const char *config_yaml, const char *const *free_keys,
+                      mg_run **out)
 {
+    const wanted w = {command, table, config_yaml, free_keys};
     mg_run *run = mg_calloc(1, sizeof *run);
     char *hosts = NULL;
     mg_status st = MG_OK;
@@ -265,7 +283,7 @@ mg_status mg_run_open(const mg_comm *world, const char *path, const char *comman
     st = mg_comm_agree(world, st);
     if (!st) st = gather_hosts(world, &hosts);
     if (st) goto done;
-    if (run->rank == 0) st = open_folder(run, command, config_yaml, free_keys, world, hosts);
+    if (run->rank == 0) st = open_folder(run, &w, world, hosts);
     st = mg_comm_agree(world, st);
     if (!st) st = mg_comm_agree(world, open_log(run));
     if (st) goto done;

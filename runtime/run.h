@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "runtime/comm.h"
+#include "runtime/config.h"
 #include "runtime/err.h"
 #include "runtime/json.h"
 #include "runtime/program.h"
@@ -17,9 +18,12 @@ typedef struct mg_run mg_run;
 // Writes config.yaml and provenance.json (kept from the first start; restarts are appended to its
 // "restarts" list), opens log.txt for appending. A folder that holds another command's run, or one
 // whose config.yaml differs in a key that changes results, is refused (MG_ERR_CONFIG) naming the
-// key and both values; `free_keys` lists the keys that may change (NULL-ended), e.g. train.epochs.
+// key and both values; `free_keys` lists the keys that may change (NULL-ended), e.g. train.epochs. A key
+// that the run's config.yaml does not have, because the program did not have it then, has the default of
+// `table`.
 mg_status mg_run_open(const mg_comm *world, const char *path, const char *command,
-                      const char *config_yaml, const char *const *free_keys, mg_run **run);
+                      const mg_option *table, const char *config_yaml,
+                      const char *const *free_keys, mg_run **run);
 mg_status mg_run_close(mg_run **run);                   // log.txt stays open until the program ends
 bool mg_run_restarted(const mg_run *run);               // the folder held this run already
 const char *mg_run_path(const mg_run *run);             // borrowed

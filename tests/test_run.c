@@ -15,12 +15,28 @@
 static mg_comm *world;
 static char dir[64] = "/tmp/medgraft-test-XXXXXX"; // the same on all ranks
 
-static const char yaml[] = "train:\n  epochs: 3\n  lr: 0.1\n";
+static const char yaml[] = "train:\n  epochs: 3\n  lr: 0.1\n"; // of the program that began the run
+static const char yaml_now[] = "train: {lr: 0.1, epochs: 9, decay: 0.05, flip: true}";
+
+typedef struct {
+    int64_t epochs;
+    double lr, decay;
+    bool flip;
+} settings;
+
+// What the program knows when it goes on with the run; it began without decay and flip.
+static const mg_option table[] = {
+    {"train.epochs", MG_INT, offsetof(settings, epochs), "1", 1, 100, "", NULL},
+    {"train.lr", MG_REAL, offsetof(settings, lr), "0.5", 0, 1, "", NULL},
+    {"train.decay", MG_REAL, offsetof(settings, decay), "0.05", 0, 1, "", NULL},
+    {"train.flip", MG_BOOL, offsetof(settings, flip), "true", 0, 0, "", NULL},
+    {0},
+};
 
 static mg_status open_run(const char *command, const char *config, mg_run **run)
 {
     static const char *const free_keys[] = {"train.epochs", NULL};
-    return mg_run_open(world, dir, command, config, free_keys, run);
+    return mg_run_open(world, dir, command, table, config, free_keys, run);
 }
 
 static mg_json *read_provenance(void)
@@ -60,22 +76,6 @@ static void test_begin(void **state)
     mg_comm_barrier(world);
 }
 
-static void test_continue(void **state)
-{
-    mg_run *run;
-
-    (void)state;
-    OK(open_run("pretrain", "train: {lr: 0.1, epochs: 9}", &run)); // a free key, another spelling
-    CHECK(mg_run_restarted(run));
-    OK(mg_run_close(&run));
-    mg_comm_barrier(world);
-    mg_json *p = read_provenance();
-    CHECK(mg_json_size(mg_json_get(p, "restarts")) == 1);
-    assert_string_equal(mg_json_text(mg_json_get(mg_json_get(p, "inputs"), "shards")), "0123");
-    mg_json_free(&p);
-    mg_comm_barrier(world);
-}
-
 // All ranks fail; rank 0 knows why.
 static void check_refused(const char *command, const char *config, const char *why)
 {
@@ -90,14 +90,36 @@ static void check_refused(const char *command, const char *config, const char *w
     mg_err_clear();
 }
 
+static void test_continue(void **state)
+{
+    mg_run *run;
+
+    (void)state;
+    // The run began when there was no decay: that is its default now.
+    check_refused("pretrain", "train: {lr: 0.1, epochs: 3, decay: 0.1, flip: true}",
+                  "setting 'train.decay' is 0.1, but the run in");
+    // A free key, another spelling; new settings at their defaults.
+    OK(open_run("pretrain", yaml_now, &run));
+    CHECK(mg_run_restarted(run));
+    OK(mg_run_close(&run));
+    mg_comm_barrier(world);
+    mg_json *p = read_provenance();
+    CHECK(mg_json_size(mg_json_get(p, "restarts")) == 1);
+    assert_string_equal(mg_json_text(mg_json_get(mg_json_get(p, "inputs"), "shards")), "0123");
+    mg_json_free(&p);
+    mg_comm_barrier(world);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
     check_refused("finetune", yaml, "holds a run of 'pretrain', not of 'finetune'");
     check_refused("pretrain", "train: {lr: 0.2, epochs: 3}",
                   "setting 'train.lr' is 0.2, but the run in");
-    check_refused("pretrain", "train: {epochs: 3}", "setting 'train.lr' is not set, but");
-    check_refused("pretrain", "train: {lr: 0.1, batch: 4}", "began with not set");
+    check_refused("pretrain", "train: {epochs: 3, decay: 0.05, flip: true}",
+                  "setting 'train.lr' is not set, but");
+    check_refused("pretrain", "train: {lr: 0.1, epochs: 3, decay: 0.05, flip: true, batch: 4}",
+                  "began with not set");
 }
 
 static void put_step(mg_run *run, int64_t step)
@@ -141,7 +163,7 @@ static void test_metrics(void **state)
     mg_run *run;
 
     (void)state;
-    OK(open_run("pretrain", yaml, &run));
+    OK(open_run("pretrain", yaml_now, &run));
     OK(mg_run_metrics_cut(run, 0)); // nothing there yet
     put_step(run, -1);
     for (int64_t step = 1; step <= 3; step++) put_step(run, step);

@@ -11,6 +11,8 @@
 #include "runtime/log.h"
 #include "runtime/mem.h"
 
+static const mg_option no_options[] = {{0}};
+
 enum { WIDTH = 3000, SAMPLES = 40 };
 
 typedef struct {
@@ -120,7 +122,7 @@ static mg_status train(const mg_comm *comm, const char *dir, int64_t stop_after,
     OK(mg_params_alloc(&t.params));
     mg_params_init(&t.params, 3);
     mg_stop_install();
-    OK(mg_run_open(comm, dir, "toy", "toy: {}\n", NULL, &run));
+    OK(mg_run_open(comm, dir, "toy", no_options, "toy: {}\n", NULL, &run));
     mg_status st = mg_train(comm, run, &config, &task);
     OK(mg_run_close(&run));
     *hash = mg_params_hash(&t.params);

@@ -78,7 +78,8 @@ static mg_status train(const mg_comm *world, const mg_finetune_config *c, mg_seg
 
     mg_train_share(mg_comm_rank(world), mg_comm_size(world), &c->train, &share);
     mg_status st = mg_comm_agree(world, mg_seg_task_create(world, m, data, c, &share, yaml, &task));
-    if (!st) st = mg_run_open(world, c->out, "finetune", mg_finetune_options, yaml, free_keys, &run);
+    if (!st)
+        st = mg_run_open(world, c->out, "finetune", mg_finetune_options, yaml, free_keys, &run);
     if (!st) mg_source_note(data->reader, run);
     if (!st && base) mg_run_input_file(run, "model.base", base);
     if (!st && init) mg_run_input_file(run, "model.init", init);

@@ -92,7 +92,8 @@ static mg_status train(const mg_comm *world, const mg_pretrain_settings *s, mg_r
     data.size = (int)s->image;
     mg_train_share(mg_comm_rank(world), mg_comm_size(world), &s->train, &share);
     mg_status st = make_model(world, s, &share, from, &model);
-    if (!st) st = mg_run_open(world, s->out, "pretrain", mg_pretrain_options, yaml, free_keys, &run);
+    if (!st)
+        st = mg_run_open(world, s->out, "pretrain", mg_pretrain_options, yaml, free_keys, &run);
     if (!st) mg_source_note(reader, run);
     if (!st && from->file) mg_run_input_file(run, "model.init", from->file);
     if (!st)

@@ -22,8 +22,8 @@ typedef struct mg_run mg_run;
 // that the run's config.yaml does not have, because the program did not have it then, has the default of
 // `table`.
 mg_status mg_run_open(const mg_comm *world, const char *path, const char *command,
-                      const mg_option *table, const char *config_yaml,
-                      const char *const *free_keys, mg_run **run);
+                      const mg_option *table, const char *config_yaml, const char *const *free_keys,
+                      mg_run **run);
 mg_status mg_run_close(mg_run **run);                   // log.txt stays open until the program ends
 bool mg_run_restarted(const mg_run *run);               // the folder held this run already
 const char *mg_run_path(const mg_run *run);             // borrowed

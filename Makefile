@@ -136,9 +136,10 @@ interop: $(BUILD)/medgraft ## PyTorch, h5py and nibabel on our files; leaves out
 bench: medgraft ## measure this machine; BENCH_PEERS=DIR: beside PyTorch scripts of the same steps
 	@jobs/bench.sh $(BUILD)/medgraft $(BENCH_PEERS)
 
-check-long: $(BUILD)/medgraft ## the same bits on 1 to 8 ranks and after kills at random moments; check-slurm
+check-long: $(BUILD)/medgraft ## the same bits on 1 to 8 ranks and after kills; COUNT files (20000); check-slurm
 	@tests/check_ranks.sh $(BUILD)
 	@tests/check_kill.sh $(BUILD)
+	@tests/check_scale.sh $(BUILD) $(COUNT)
 	@if [ $$(id -u) = 0 ]; then $(MAKE) --no-print-directory check-slurm; \
 	else echo "check-slurm is left out: it needs root"; fi
 

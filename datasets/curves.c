@@ -11,7 +11,7 @@
 
 enum { ROUNDS = 10, MARGIN = ROUNDS + 2, CURVES_MOST = 4 };
 static const double most_of_frame = .15, least_inside = .95, ratio_low = .02, ratio_high = .95,
-                    double_line = .8;
+                    double_line = .6;
 
 // The box, with a margin all around that holds no line.
 typedef struct {

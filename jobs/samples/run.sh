@@ -1,6 +1,6 @@
 #!/bin/sh
 # The pipeline on a few real pictures: fundus, dermoscopy, CT, MR and ultrasound slices without labels,
-# then lesions, nodules, nerves and vessels with masks. A check that real files go through, not a
+# then lesions, nodules, nerves, vessels, optic discs and cups with masks. A check that real files go through, not a
 # measurement: there are far too few pictures for that.
 # usage: jobs/samples/run.sh [FOLDER OF THE SAMPLES]
 set -eu
@@ -29,6 +29,11 @@ pack ham folder ham10000 --set folder.images='HAM10000_images/{stem}.jpg' \
 pack tnscui tnscui tnscui-like
 pack usgra folder usgra-seg --set folder.images='images/{stem}.png' \
     --set folder.masks='masks/{stem}.png' --set folder.labels='{1: nerve, 2: vessel}'
+pack refuge refuge refuge-like # six of its validation part
+soft='Training/GT/{stem}/SoftMap/{stem}' # shares of four experts: half of them make the mask
+pack drishti folder drishti-gs --set folder.images='Training/Images/ALL/{stem}.png' --set folder.masks="[
+    {pattern: '${soft}_ODsegSoftmap.png', label: optic disc},
+    {pattern: '${soft}_cupsegSoftmap.png', label: optic cup}]"
 
 s=$out/shards
 mpi pretrain --config $conf/pretrain.yaml --out "$out/pretrain" \
@@ -42,4 +47,7 @@ for part in train test; do
     mpi evaluate --model "$out/msa" --out "$out/eval/msa-$part" --part $part --clicks 1 \
         --method "MSA ($part)" --set data.sets="$s/usgra"
 done
+# Discs and cups, which the model did not see in training: a click tells it what is meant.
+mpi evaluate --model "$out/model" --out "$out/eval/model-eyes" --part all --clicks 1,3,10 --box \
+    --method "SAM (discs and cups)" --set data.sets="$s/refuge,$s/drishti"
 ./medgraft report "$out/pretrain" "$out/model" "$out/msa" "$out"/eval/* --out "$out/report"

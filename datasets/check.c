@@ -9,6 +9,7 @@
 
 #include "datasets/names.h"
 #include "datasets/share.h"
+#include "datasets/tally.h"
 #include "runtime/log.h"
 #include "runtime/mem.h"
 
@@ -22,7 +23,7 @@ typedef struct {
     state state;
     bool opened, constant;
     int size[3]; // depth, height, width
-    int channels;
+    int channels, masks, rejected;
     mg_dtype type;
     double spacing[3];
     char orientation[4];
@@ -131,6 +132,8 @@ static mg_status open_case(const mg_check_order *o, const mg_shared_scan *list, 
     memset(r, 0, sizeof *r); // with its gaps: it is sent
     mg_status st =
         o->set->read(o->root, o->config, &list->scan, &list->scan.item[i], &hint, &sample);
+    r->masks = sample.masks; // also of one that cannot be used
+    r->rejected = sample.rejected;
     if (!st) st = look_at_sample(o, &list->scan, size_told, &sample, r);
     mg_sample_free(&sample);
     if (!st || st == MG_ERR_MEMORY) return st;
@@ -167,6 +170,7 @@ typedef struct {
     uint32_t *slot;   // open hash table of case numbers
     size_t slots;
     mg_check_outcome *sum;
+    mg_tally readers;
     bool headed;
 } teller;
 
@@ -220,8 +224,9 @@ static int64_t find_same(teller *t, int64_t i, mg_hash128 hash)
     return -1;
 }
 
-static void tell_case(teller *t, int64_t i, record *r)
+static mg_status tell_case(teller *t, int64_t i, record *r)
 {
+    const char *name = t->list->scan.item[i].name;
     int64_t same = r->opened && !r->constant ? find_same(t, i, r->hash) : -1;
     char side[16];
 
@@ -236,7 +241,8 @@ static void tell_case(teller *t, int64_t i, record *r)
     t->sum->odd += r->state == ODD;
     t->sum->bad += r->state == BAD;
     side_text(t->list, i, side);
-    print_row(t, state_name[r->state], r, side, t->list->scan.item[i].name, r->text);
+    print_row(t, state_name[r->state], r, side, name, r->text);
+    return r->masks ? mg_tally_add(&t->readers, name, r->masks, r->rejected) : MG_OK;
 }
 
 // --- what the scan says -----------------------------------------------------------------------------
@@ -334,8 +340,9 @@ static mg_status open_all(const mg_comm *world, const mg_check_order *o, const m
         st = mg_comm_agree(world, st);
         if (st) break;
         mg_comm_allgather(world, mine, EACH * sizeof *mine, all);
-        for (int64_t i = lo; i < lo + block && i < count && rank == 0; i++)
-            tell_case(t, i, &all[i - lo]);
+        for (int64_t i = lo; i < lo + block && i < count && rank == 0 && !st; i++)
+            st = tell_case(t, i, &all[i - lo]);
+        st = mg_comm_agree(world, st);
         mg_progress(lo + block < count ? lo + block : count, count, "check %s", o->set->name);
     }
     mg_progress_end();
@@ -375,11 +382,13 @@ mg_status mg_check_run(const mg_comm *world, const mg_check_order *order, mg_che
         if (told) tell_skipped(&t);
         if (told) st = tell_patients(&t);
         if (told) tell_notes(&t);
+        if (told) mg_tally_log(&t.readers);
         st = mg_comm_agree(world, st);
     }
     if (!st) mg_comm_bcast(world, outcome, sizeof *outcome, 0);
     mg_free(t.hash);
     mg_free(t.slot);
+    mg_tally_free(&t.readers);
     mg_shared_scan_free(&list);
     return st;
 }

@@ -74,6 +74,7 @@ typedef struct {
     uint16_t unknown;  // bit c-1: class c was not labelled here (datasets.md rule 11)
     double spacing[3]; // mm, axis order z, y, x; 0 if unknown
     int full_height, full_width; // before scaled decoding or a change of grid; 0: as they are
+    int masks, rejected;         // files of several readers' masks, and how many were of no use
     char decoder[32];            // "libjpeg-turbo 1/4", "libdeflate", ...
     char remark[160]; // what is odd about it but does not stand in the way, "" if nothing
     bool hashed;      // the reader changed the grid: `hash` is of the pixels before that
@@ -133,7 +134,7 @@ typedef struct {
     size_t config_bytes;
     // Find the items. MG_ERR_FORMAT when nothing matches: pattern, folder, three near misses.
     mg_status (*scan)(const char *root, const void *config, mg_scan *out);
-    // Read one item; thread-safe. A failure is a reason to skip it.
+    // Read one item; thread-safe. A failure is a reason to skip it; *out then holds nothing but counts of masks.
     mg_status (*read)(const char *root, const void *config, const mg_scan *scan,
                       const mg_item *item, const mg_decode_hint *hint, mg_sample *out);
     // Write a phantom; NULL if there is none. `layouts`: the trees that it can write ("a|b"), NULL if one.

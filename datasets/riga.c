@@ -411,6 +411,8 @@ static mg_status read_readers(const char *root, const config *cfg, char *lines, 
                              : read_mask(root, reader, line + 2, mg_polarity_named(first), out, o);
         if (st == MG_ERR_MEMORY) return st;
         if (st) mg_sample_remark(out, "reader %d: %s", reader + 1, mg_err_message());
+        out->masks++;
+        out->rejected += st != MG_OK;
         mg_err_clear();
     }
     return MG_OK;
@@ -436,7 +438,11 @@ static mg_status read(const char *root, const void *cfg, const mg_scan *found, c
     if (!st && c->crop && !(hint && hint->as_found)) st = mg_fundus_crop(out);
     mg_opinions_free(&o);
     mg_free(lines);
-    if (st) mg_sample_free(out);
+    if (st) {
+        mg_sample counts = {.masks = out->masks, .rejected = out->rejected};
+        mg_sample_free(out);
+        *out = counts;
+    }
     return st;
 }
 

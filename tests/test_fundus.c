@@ -10,6 +10,7 @@
 #include "datasets/fundus.h"
 #include "datasets/levels.h"
 #include "datasets/opinions.h"
+#include "datasets/tally.h"
 #include "runtime/mem.h"
 
 enum { H = 90, W = 120 };
@@ -320,6 +321,25 @@ static void opinions(void **state)
           mg_target_named("random") == MG_TARGET_RANDOM);
 }
 
+static void tally(void **state)
+{
+    mg_tally t = {0};
+    char path[64];
+    (void)state;
+
+    for (int i = 0; i < 60; i++) {
+        snprintf(path, sizeof path, "f%d/image%d.tif", i % 20, i);
+        OK(mg_tally_add(&t, path, 6, i % 20 == 3));
+    }
+    assert_int_equal(t.folder.count, 20);
+    for (int i = 0; i < 20; i++) {
+        snprintf(path, sizeof path, "f%d", i);
+        assert_string_equal(t.folder.item[i], path);
+        CHECK(t.count[i][0] == 18 && t.count[i][1] == (i == 3 ? 3 : 0));
+    }
+    mg_tally_free(&t);
+}
+
 // --- the sets ---------------------------------------------------------------------------------------
 
 typedef struct {
@@ -502,6 +522,7 @@ static void riga(void **state)
     check_read(&o, "Image10", 13, 5); // four of six agree
     OK(read_item(&o, "image3prime", &s));
     CHECK(strstr(s.remark, "reader 2: ") && s.unknown == 0);
+    CHECK(s.masks == 2 && s.rejected == 1);
     mg_sample_free(&s);
     check_read(&o, "image3prime", 13, 6);
     close_set(&o);
@@ -524,6 +545,7 @@ static void riga(void **state)
     close_set(&o);
     OK(open_set(&o, "riga", "ri", "riga: {diff_threshold: 254}\n"));
     FAILS(read_item(&o, "Image10", &s), MG_ERR_FORMAT, "no difference above 254");
+    CHECK(s.masks == 6 && s.rejected == 6 && !s.pixels);
     close_set(&o);
 }
 
@@ -587,10 +609,10 @@ static int remove_root(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(polarity),  cmocka_unit_test(few_levels),     cmocka_unit_test(decide),
-        cmocka_unit_test(outlines),  cmocka_unit_test(wrong_outlines), cmocka_unit_test(opinions),
-        cmocka_unit_test(refuge2),   cmocka_unit_test(refuge),         cmocka_unit_test(riga),
-        cmocka_unit_test(riga_plus),
+        cmocka_unit_test(polarity), cmocka_unit_test(few_levels),     cmocka_unit_test(decide),
+        cmocka_unit_test(outlines), cmocka_unit_test(wrong_outlines), cmocka_unit_test(opinions),
+        cmocka_unit_test(tally),    cmocka_unit_test(refuge2),        cmocka_unit_test(refuge),
+        cmocka_unit_test(riga),     cmocka_unit_test(riga_plus),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

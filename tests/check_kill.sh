@@ -135,7 +135,9 @@ batter evaluate $((kills / 4)) same_scores score @
 
 # Killed when some cases are finished: they are not scored again, on another number of ranks neither.
 start score scored-part
-until [ "$(cat scored-part/progress/* 2>/dev/null | grep -c '^end$')" -ge 4 ]; do sleep 0.02; done
+while kill -0 $shell && [ "$(cat scored-part/progress/* | grep -c '^end$')" -lt 4 ]; do
+    sleep 0.02
+done 2>/dev/null
 kill -9 "$(mpirun_pid)" $(rank_pids) 2>/dev/null
 wait $shell
 ranks 1 evaluate --model finetune-whole --out scored-part --set data.sets=shards/fundus --part all \

@@ -8,9 +8,9 @@
 #include "runtime/mem.h"
 
 // Keys that may change between two starts of one run: they do not change its results.
-static const char *const free_keys[] = {
-    "train.out",    "train.save_every", "train.keep",      "train.log_every",
-    "data.threads", "data.ahead",       "train.recompute", NULL};
+static const char *const free_keys[] = {"train.out",       "train.save_every", "train.keep",
+                                        "train.log_every", "data.threads",     "data.ahead",
+                                        "train.recompute", "optimizer.shard",  NULL};
 
 int mg_cmd_finetune_options(mg_option_group *groups, int room)
 {

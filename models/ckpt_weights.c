@@ -28,7 +28,7 @@ static mg_status read_arrays(mg_weights *w, const mg_weights_want *want, int cou
         array[k].name = mg_sprintf("%s%s", PREFIX, t->name);
         if (!array[k].name) st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate a name");
     }
-    mg_ckpt what = {array, count, NULL, 0};
+    mg_ckpt what = {.array = array, .arrays = count};
     if (!st) st = mg_ckpt_read(w->path, &what, &facts, &n);
     mg_ckpt_facts_free(&facts, n);
     for (int k = 0; array && k < count; k++) mg_free((char *)array[k].name);

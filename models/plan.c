@@ -9,6 +9,7 @@ void mg_plan_training(mg_plan *plan, const mg_plan_settings *s, const mg_train_c
     plan->parameters = mg_params_total(params);
     plan->trainable = mg_params_trainable(params);
     plan->weights = params->size * sizeof(float);
+    plan->gradient = params->trainable_size * sizeof(float);
     plan->memory = mg_train_memory_of((int)s->ranks, train, share, params);
 }
 
@@ -20,14 +21,14 @@ size_t mg_plan_bytes(const mg_plan *p)
 
 size_t mg_plan_checkpoint(const mg_plan *p)
 {
-    return p->weights + p->memory.moments;
+    return p->weights + 2 * p->gradient;
 }
 
 double mg_plan_sent(const mg_plan *p, int64_t ranks)
 {
-    double array = (double)p->memory.moments / 2, P = (double)ranks;
+    double passes = p->train.shard ? 3 : 2, P = (double)ranks;
 
-    return p->sent + 2 * (P - 1) / P * array;
+    return p->sent + passes * (P - 1) / P * (double)p->gradient;
 }
 
 mg_plan_time mg_plan_seconds(const mg_plan *p, const mg_plan_settings *s)

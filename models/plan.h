@@ -21,6 +21,7 @@ typedef struct {
     size_t weights, activations;   // the table with its padding; planned blocks of model and task
     size_t loader;                 // prepared samples and their order
     size_t other;                  // what else a stage holds for a while (health figures)
+    size_t gradient;               // one array of gradients
     mg_train_memory memory;
     double work; // operations of one sample in a step, forward and backward
     double sent; // bytes that leave a rank in a step beside gradients
@@ -46,7 +47,7 @@ void mg_plan_training(mg_plan *plan, const mg_plan_settings *s, const mg_train_c
 size_t mg_plan_bytes(const mg_plan *p);
 size_t mg_plan_checkpoint(const mg_plan *p);
 // Bytes that a rank sends in a step, gradients included (each is sent and received once but for a rank's
-// own part: 2 (P - 1) / P of the array).
+// own part: 2 (P - 1) / P of the array; with optimizer.shard the weights go round too).
 double mg_plan_sent(const mg_plan *p, int64_t ranks);
 
 // Seconds of a step: its operations at `gflops` a rank, and what the traffic adds to them. The sums of

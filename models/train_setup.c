@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "models/grad_tree.h"
+#include "models/moments.h"
 #include "models/trainer.h"
 
 static bool power_of_two(int64_t n)
@@ -72,6 +73,6 @@ mg_train_memory mg_train_memory_of(int ranks, const mg_train_config *c, const mg
         mg_grad_tree_memory_of(ranks, c->reduce[0] == 'e', p->trainable_size, share->leaves);
 
     return (mg_train_memory){.gradients = tree.buffers,
-                             .moments = 2 * p->trainable_size * sizeof(float),
+                             .moments = mg_moments_bytes(p, c->shard, ranks),
                              .exchange = tree.exchange};
 }

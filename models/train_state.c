@@ -11,39 +11,77 @@
 #include "runtime/log.h"
 #include "runtime/mem.h"
 
-static mg_status add_array(mg_train_state *s, const char *prefix, const mg_param *t, float *data)
+static mg_status add_array(mg_train_state *s, const char *prefix, int tensor, float *data)
 {
+    const mg_param *t = &s->task->params->list[tensor];
     mg_ckpt_array *a = &s->array[s->arrays];
     char *name = mg_sprintf("%s%s", prefix, t->name);
 
     MG_CHECK(name, MG_ERR_MEMORY, "cannot allocate a name");
+    s->tensor[s->arrays] = tensor;
     s->name[s->arrays++] = name;
     *a = (mg_ckpt_array){.name = name, .data = data, .ndim = t->ndim};
     memcpy(a->dim, t->dim, sizeof a->dim);
     return MG_OK;
 }
 
-mg_status mg_train_state_create(const mg_task *task, mg_train_state *s)
+// Is an array one of moments, and of the second ones? Behind the weights m and v take turns.
+static bool is_moment(const mg_train_state *s, int i, bool *second)
+{
+    int before = s->task->params->count;
+
+    *second = (i - before) % 2 == 1;
+    return i >= before;
+}
+
+static void bring_moments(void *ctx, int i)
+{
+    mg_train_state *s = ctx;
+    bool second;
+
+    if (is_moment(s, i, &second)) mg_moments_bring(&s->moments, s->tensor[i], second);
+}
+
+static void take_moments(void *ctx, int i)
+{
+    mg_train_state *s = ctx;
+    bool second;
+
+    if (is_moment(s, i, &second)) mg_moments_take(&s->moments, s->tensor[i], second);
+}
+
+mg_status mg_train_state_create(const mg_comm *world, const mg_train_config *config,
+                                const mg_task *task, mg_train_state *s)
 {
     const mg_params *p = task->params;
     size_t room = 3 * (size_t)p->count;
+    mg_moments *o = &s->moments;
 
-    *s = (mg_train_state){.task = task};
-    s->m = mg_calloc(p->trainable_size, sizeof(float));
-    s->v = mg_calloc(p->trainable_size, sizeof(float));
+    *s = (mg_train_state){.task = task, .parts = {s, bring_moments, take_moments}};
+    MG_TRY(mg_moments_create(world, task->params, config->shard, o));
     s->array = mg_calloc(room, sizeof *s->array);
     s->name = mg_calloc(room, sizeof *s->name);
-    MG_CHECK(s->m && s->v && s->array && s->name, MG_ERR_MEMORY,
-             "cannot allocate %zu bytes of optimizer moments",
-             2 * p->trainable_size * sizeof(float));
-    for (int i = 0; i < p->count; i++)
-        MG_TRY(add_array(s, "params/", &p->list[i], mg_weight(p, i)));
+    s->tensor = mg_calloc(room, sizeof *s->tensor);
+    MG_CHECK(s->array && s->name && s->tensor, MG_ERR_MEMORY,
+             "cannot allocate the table of a checkpoint");
+    for (int i = 0; i < p->count; i++) MG_TRY(add_array(s, "params/", i, mg_weight(p, i)));
     for (int i = 0; i < p->count; i++) {
+        size_t at = p->list[i].grad;
         if (!p->list[i].trainable) continue;
-        MG_TRY(add_array(s, "moments/m/", &p->list[i], s->m + p->list[i].grad));
-        MG_TRY(add_array(s, "moments/v/", &p->list[i], s->v + p->list[i].grad));
+        MG_TRY(add_array(s, "moments/m/", i, o->piece ? o->piece : o->m + at));
+        MG_TRY(add_array(s, "moments/v/", i, o->piece ? o->piece : o->v + at));
     }
     return MG_OK;
+}
+
+// What a checkpoint of it consists of.
+static mg_ckpt contents(const mg_train_state *s, mg_ckpt_fact *facts, int count)
+{
+    return (mg_ckpt){.array = s->array,
+                     .arrays = s->arrays,
+                     .fact = facts,
+                     .facts = count,
+                     .parts = s->moments.piece ? &s->parts : NULL};
 }
 
 void mg_train_state_free(mg_train_state *s)
@@ -51,8 +89,8 @@ void mg_train_state_free(mg_train_state *s)
     for (int i = 0; i < s->arrays; i++) mg_free(s->name[i]);
     mg_free(s->name);
     mg_free(s->array);
-    mg_free(s->m);
-    mg_free(s->v);
+    mg_free(s->tensor);
+    mg_moments_free(&s->moments);
     *s = (mg_train_state){0};
 }
 
@@ -81,7 +119,7 @@ mg_status mg_train_state_save(const mg_comm *world, mg_run *run, const mg_train_
                             {"seed", seed},
                             {"batch", batch},
                             {"version", (char *)mg_version()}};
-    mg_ckpt what = {s->array, s->arrays, facts, sizeof facts / sizeof *facts};
+    mg_ckpt what = contents(s, facts, sizeof facts / sizeof *facts);
 
     snprintf(step, sizeof step, "%lld", (long long)s->step);
     snprintf(seed, sizeof seed, "%lld", (long long)config->seed);
@@ -118,7 +156,7 @@ static mg_status find_newest(const mg_comm *world, mg_run *run, char path[4096])
 mg_status mg_train_state_resume(const mg_comm *world, mg_run *run, const mg_train_config *config,
                                 mg_train_state *s)
 {
-    mg_ckpt want = {s->array, s->arrays, NULL, 0};
+    mg_ckpt want = contents(s, NULL, 0);
     mg_ckpt_fact *facts = NULL;
     int count = 0;
     char path[4096];

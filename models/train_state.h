@@ -2,20 +2,24 @@
 #ifndef MG_MODELS_TRAIN_STATE_H
 #define MG_MODELS_TRAIN_STATE_H
 
+#include "models/moments.h"
 #include "models/trainer.h"
 #include "runtime/checkpoint.h"
 
 typedef struct {
     const mg_task *task; // not owned
-    float *m, *v;        // AdamW moments, [params->trainable_size]
-    int64_t step;        // steps done
+    mg_moments moments;
+    int64_t step; // steps done
     mg_ckpt_array *array;
     int arrays;
-    char **name; // of the arrays, owned
+    char **name;         // of the arrays, owned
+    int *tensor;         // number of each array's tensor
+    mg_ckpt_parts parts; // where moments are split over ranks
 } mg_train_state;
 
-// Moments zeroed, step 0. MG_ERR_MEMORY.
-mg_status mg_train_state_create(const mg_task *task, mg_train_state *out);
+// Moments zeroed, step 0. MG_ERR_MEMORY; release also after a failure. Stays where it is: parts point to it.
+mg_status mg_train_state_create(const mg_comm *world, const mg_train_config *config,
+                                const mg_task *task, mg_train_state *out);
 void mg_train_state_free(mg_train_state *state);
 
 // Write step-<step>.h5 of the run's checkpoints folder. Collective on `world`.

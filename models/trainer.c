@@ -61,7 +61,7 @@ static mg_status set_up(loop *l)
     l->step.steps_per_epoch = l->task->samples / c->batch;
     l->total = c->steps ? c->steps : c->epochs * l->step.steps_per_epoch;
     mg_status st = make_segments(l);
-    if (!st) st = mg_train_state_create(l->task, &l->state);
+    if (!st) st = mg_train_state_create(l->world, c, l->task, &l->state);
     st = mg_comm_agree(l->world, st);
     if (st) return st;
     MG_TRY(mg_grad_tree_create(l->world, c->reduce[0] == 'e', l->task->params->trainable_size,
@@ -159,8 +159,8 @@ static mg_status update(loop *l, double rate)
              "the gradient norm is %g at step %lld; the last checkpoint is kept", fabs(l->norm),
              (long long)l->step.step);
     mg_adamw how = {c->beta1, c->beta2, c->eps};
-    mg_adamw_update(p->data, l->state.m, l->state.v, grads, l->segment, l->segments, 0, SIZE_MAX,
-                    &how, l->step.step + 1, rate, mg_clip_coefficient(l->norm, c->clip));
+    mg_moments_update(&l->state.moments, grads, l->segment, l->segments, &how, l->step.step + 1,
+                      rate, mg_clip_coefficient(l->norm, c->clip));
     return MG_OK;
 }
 

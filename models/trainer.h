@@ -22,6 +22,7 @@ typedef struct {
     double lr, min_lr, warmup;
     bool scale_lr;
     double beta1, beta2, eps, decay, clip;
+    bool shard;
 } mg_train_config;
 
 // Rows of an option table for `member` (a mg_train_config) of structure `type`; stages differ in
@@ -47,7 +48,8 @@ typedef struct {
     {"optimizer.beta2", MG_REAL, offsetof(type, member.beta2), BETA2, 0, 0.9999999, "AdamW, second moment", NULL}, \
     {"optimizer.eps", MG_REAL, offsetof(type, member.eps), "1e-8", 0, 1, "AdamW, added to the root of the second moment", NULL}, \
     {"optimizer.decay", MG_REAL, offsetof(type, member.decay), DECAY, 0, 1, "AdamW, weight decay (not of biases and one-dimensional tensors)", NULL}, \
-    {"optimizer.clip", MG_REAL, offsetof(type, member.clip), CLIP, 0, 1e9, "largest gradient norm (0: no clipping)", NULL}
+    {"optimizer.clip", MG_REAL, offsetof(type, member.clip), CLIP, 0, 1e9, "largest gradient norm (0: no clipping)", NULL}, \
+    {"optimizer.shard", MG_BOOL, offsetof(type, member.shard), "false", 0, 0, "split the moments of AdamW over the ranks: less memory, the same results; updated weights go to all ranks", NULL}
 // clang-format on
 
 // Where the run stands and what this rank owns of the step.

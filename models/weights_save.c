@@ -68,7 +68,7 @@ static mg_status write_arrays(const char *path, mg_ckpt_array *array, int count,
     mg_ckpt_fact *fact = mg_calloc((notes ? mg_json_size(notes) : 0) + 1, sizeof *fact);
 
     MG_CHECK(fact, MG_ERR_MEMORY, "cannot allocate a list of facts");
-    mg_ckpt all = {array, count, fact, copy_facts(notes, fact)};
+    mg_ckpt all = {.array = array, .arrays = count, .fact = fact, .facts = copy_facts(notes, fact)};
     mg_status st = mg_ckpt_write(path, &all);
     mg_free(fact);
     return st;

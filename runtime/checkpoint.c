@@ -44,22 +44,6 @@ static size_t array_count(const mg_ckpt_array *a)
     return n;
 }
 
-static mg_status checksum(const mg_ckpt *what, char text[17])
-{
-    mg_hasher *h = mg_hasher_new();
-
-    MG_CHECK(h, MG_ERR_MEMORY, "cannot allocate a checksum");
-    for (int i = 0; i < what->arrays; i++) {
-        const mg_ckpt_array *a = &what->array[i];
-        hash_header(h, a->name, a->ndim, a->dim);
-        mg_hasher_add(h, a->data, array_count(a) * sizeof(float));
-    }
-    hash_facts(h, what->fact, what->facts);
-    snprintf(text, 17, "%016llx", (unsigned long long)mg_hasher_64(h));
-    mg_hasher_free(&h);
-    return MG_OK;
-}
-
 // --- facts ------------------------------------------------------------------------------------------
 
 const char *mg_ckpt_fact_text(const mg_ckpt_fact *facts, int count, const char *key)
@@ -124,23 +108,47 @@ static const char *pick_value(const mg_ckpt *what, int i)
     return what->fact[i].value;
 }
 
-static mg_status write_contents(mg_h5 *file, const mg_ckpt *what, const char *sum)
+static mg_status write_heads(mg_h5 *file, const mg_ckpt *what)
 {
     MG_TRY(mg_h5_set_text(file, "", "kind", KIND));
     MG_TRY(mg_h5_set_int(file, "", "version", VERSION));
-    MG_TRY(mg_h5_set_text(file, "", "checksum", sum));
     MG_TRY(write_texts(file, "names", what, pick_name, what->arrays));
     MG_TRY(write_texts(file, "facts/keys", what, pick_key, what->facts));
-    MG_TRY(write_texts(file, "facts/values", what, pick_value, what->facts));
+    return write_texts(file, "facts/values", what, pick_value, what->facts);
+}
+
+static mg_status write_array(mg_h5 *file, const mg_ckpt_array *a, mg_hasher *h)
+{
+    char *name = mg_sprintf("arrays/%s", a->name);
+
+    MG_CHECK(name, MG_ERR_MEMORY, "cannot allocate a name");
+    mg_status st = mg_h5_write(file, name, MG_F32, a->data, a->ndim, a->dim);
+    mg_free(name);
+    hash_header(h, a->name, a->ndim, a->dim);
+    mg_hasher_add(h, a->data, array_count(a) * sizeof(float));
+    return st;
+}
+
+// All arrays, and the checksum of everything. Other ranks bring their parts of each array, whatever went
+// wrong before it: `st`.
+static mg_status write_contents(mg_h5 *file, const mg_ckpt *what, mg_status st)
+{
+    mg_hasher *h = mg_hasher_new();
+    char sum[17];
+
+    if (!st && !h) st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate a checksum");
+    if (!st) st = write_heads(file, what);
     for (int i = 0; i < what->arrays; i++) {
-        const mg_ckpt_array *a = &what->array[i];
-        char *name = mg_sprintf("arrays/%s", a->name);
-        MG_CHECK(name, MG_ERR_MEMORY, "cannot allocate a name");
-        mg_status st = mg_h5_write(file, name, MG_F32, a->data, a->ndim, a->dim);
-        mg_free(name);
-        MG_TRY(st);
+        if (what->parts) what->parts->bring(what->parts->ctx, i);
+        if (!st) st = write_array(file, &what->array[i], h);
     }
-    return MG_OK;
+    if (!st) {
+        hash_facts(h, what->fact, what->facts);
+        snprintf(sum, sizeof sum, "%016llx", (unsigned long long)mg_hasher_64(h));
+        st = mg_h5_set_text(file, "", "checksum", sum);
+    }
+    mg_hasher_free(&h);
+    return st;
 }
 
 // Everything but the values: an interrupted write would show here.
@@ -158,14 +166,11 @@ static mg_status check_written(const char *path, const mg_ckpt *what)
 mg_status mg_ckpt_write(const char *path, const mg_ckpt *what)
 {
     mg_h5 *file = NULL;
-    char sum[17];
-    mg_status st = MG_OK;
     char *aside = mg_sprintf("%s.partial", path);
+    mg_status st =
+        aside ? mg_h5_create(aside, &file) : MG_FAIL(MG_ERR_MEMORY, "cannot allocate a path");
 
-    MG_CHECK(aside, MG_ERR_MEMORY, "cannot allocate a path");
-    st = checksum(what, sum);
-    if (!st) st = mg_h5_create(aside, &file);
-    if (!st) st = write_contents(file, what, sum);
+    st = write_contents(file, what, st);
     if (st) {
         char *why = mg_err_take(); // closing may fail once more; the first reason counts
         if (mg_h5_close(&file)) mg_err_clear();
@@ -177,7 +182,7 @@ mg_status mg_ckpt_write(const char *path, const mg_ckpt *what)
     if (!st) st = mg_commit_file(aside, path);
 
 done:
-    if (st) unlink(aside);
+    if (st && aside) unlink(aside);
     mg_free(aside);
     return st;
 }
@@ -322,6 +327,7 @@ static mg_status read_array(const mg_h5 *file, const char *name, const mg_ckpt *
     if (!st && a) {
         st = mg_h5_read(file, place, MG_F32, a->data, info.count);
         if (!st) mg_hasher_add(h, a->data, (size_t)info.count * sizeof *a->data);
+        if (!st && want->parts) want->parts->take(want->parts->ctx, (int)(a - want->array));
         ++*taken;
     }
     mg_free(place);

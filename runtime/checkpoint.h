@@ -24,11 +24,21 @@ typedef struct {
     char *value; // mg_free'd by mg_ckpt_facts_free when read
 } mg_ckpt_fact;
 
+// For arrays that no rank holds whole: `data` is then room for one at a time. Both are collective on the
+// communicator of mg_ckpt_save and mg_ckpt_load and cannot fail; `i` is the array's place in the table.
+typedef struct {
+    void *ctx;
+    void (*bring)(void *ctx, int i); // its values to `data` on rank 0
+    void (*take)(void *ctx,
+                 int i); // `data` holds its values on all ranks: keep what is this rank's
+} mg_ckpt_parts;
+
 typedef struct {
     mg_ckpt_array *array;
     int arrays;
     mg_ckpt_fact *fact;
     int facts;
+    const mg_ckpt_parts *parts; // not owned; NULL: every rank holds every array
 } mg_ckpt;
 
 // Write `dir`/step-00001200.h5 and then `dir`/latest, and remove all but the newest `keep`.
@@ -49,7 +59,8 @@ mg_status mg_ckpt_newest(const char *dir, char **path);
 // the file go to *facts (caller frees). Checks the checksum. One rank; see mg_ckpt_load.
 mg_status mg_ckpt_read(const char *path, const mg_ckpt *want, mg_ckpt_fact **facts, int *count);
 
-// The same, collective on `world`: rank 0 reads, the others receive the bytes.
+// The same, collective on `world`: rank 0 reads, the others receive array by array. After a failure the
+// arrays hold anything.
 mg_status mg_ckpt_load(const mg_comm *world, const char *path, const mg_ckpt *want,
                        mg_ckpt_fact **facts, int *count);
 

@@ -75,6 +75,12 @@ static void remove_old(const char *dir, int64_t step, int keep)
     mg_texts_free(&steps);
 }
 
+// This rank's part in what mg_ckpt_write does on rank 0.
+static void bring_all(const mg_ckpt *what)
+{
+    for (int i = 0; what->parts && i < what->arrays; i++) what->parts->bring(what->parts->ctx, i);
+}
+
 static mg_status save(const char *dir, int64_t step, const mg_ckpt *what, int keep)
 {
     mg_status st = MG_OK;
@@ -85,7 +91,10 @@ static mg_status save(const char *dir, int64_t step, const mg_ckpt *what, int ke
     if (!line || !path || !latest)
         st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate the name of a checkpoint");
     if (!st) st = mg_make_dirs(dir);
-    if (!st) st = mg_ckpt_write(path, what);
+    if (st)
+        bring_all(what);
+    else
+        st = mg_ckpt_write(path, what);
     if (!st) st = mg_write_file(latest, line, strlen(line));
     if (!st) remove_old(dir, step, keep);
     mg_free(latest);
@@ -98,7 +107,13 @@ static mg_status save(const char *dir, int64_t step, const mg_ckpt *what, int ke
 mg_status mg_ckpt_save(const mg_comm *world, const char *dir, int64_t step, const mg_ckpt *what,
                        int keep)
 {
-    return mg_comm_agree(world, mg_comm_rank(world) == 0 ? save(dir, step, what, keep) : MG_OK);
+    mg_status st = MG_OK;
+
+    if (mg_comm_rank(world) == 0)
+        st = save(dir, step, what, keep);
+    else
+        bring_all(what);
+    return mg_comm_agree(world, st);
 }
 
 // Whether a checkpoint is whole; warns if it is not. Lack of memory is no fault of the file.
@@ -217,22 +232,51 @@ static size_t array_bytes(const mg_ckpt_array *a)
     return bytes;
 }
 
+// What rank 0 has read goes to all at once: the array's place in the table (-1: no more), its values.
+typedef struct {
+    const mg_comm *world;
+    const mg_ckpt *want;
+} sharing;
+
+// False behind the last one.
+static bool share(const sharing *s, int i)
+{
+    const mg_ckpt *want = s->want;
+
+    mg_comm_bcast(s->world, &i, sizeof i, 0);
+    if (i < 0) return false;
+    mg_comm_bcast(s->world, want->array[i].data, array_bytes(&want->array[i]), 0);
+    if (want->parts) want->parts->take(want->parts->ctx, i);
+    return true;
+}
+
+static void share_read(void *ctx, int i)
+{
+    share(ctx, i);
+}
+
 mg_status mg_ckpt_load(const mg_comm *world, const char *path, const mg_ckpt *want,
                        mg_ckpt_fact **facts, int *count)
 {
+    sharing s = {world, want};
+    const mg_ckpt_parts parts = {.ctx = &s, .take = share_read};
+    mg_ckpt reading = *want;
     mg_status st = MG_OK;
 
     *facts = NULL;
     *count = 0;
-    if (mg_comm_rank(world) == 0) st = mg_ckpt_read(path, want, facts, count);
+    reading.parts = &parts;
+    if (mg_comm_rank(world) == 0) {
+        st = mg_ckpt_read(path, &reading, facts, count);
+        share(&s, -1);
+    } else {
+        while (share(&s, 0)) continue; // what rank 0 says counts
+    }
     st = mg_comm_agree(world, st);
     if (!st) st = share_facts(world, facts, count);
     if (st) {
         mg_ckpt_facts_free(facts, *count);
         *count = 0;
-        return st;
     }
-    for (int i = 0; i < want->arrays; i++)
-        mg_comm_bcast(world, want->array[i].data, array_bytes(&want->array[i]), 0);
-    return MG_OK;
+    return st;
 }

@@ -302,7 +302,7 @@ static mg_status hash_checkpoint(const char *path)
     int count = 0, kept = 0;
 
     MG_TRY(mg_ckpt_list(path, &list));
-    mg_ckpt want = {mg_calloc((size_t)list.arrays + 1, sizeof *want.array), 0, NULL, 0};
+    mg_ckpt want = {.array = mg_calloc((size_t)list.arrays + 1, sizeof *want.array)};
     for (int i = 0; i < list.arrays; i++)
         if (is_parameter(&list.array[i])) size += (size_t)values_of(&list.array[i]);
     float *values = mg_alloc((size + 1) * sizeof *values);

@@ -38,7 +38,7 @@ static void fill(sample *s, uint64_t seed)
     s->fact[0] = (mg_ckpt_fact){"step", "1200"};
     s->fact[1] = (mg_ckpt_fact){"note", "Größe\n= 5"};
     s->fact[2] = (mg_ckpt_fact){"empty", ""};
-    s->all = (mg_ckpt){s->array, 3, s->fact, 3};
+    s->all = (mg_ckpt){.array = s->array, .arrays = 3, .fact = s->fact, .facts = 3};
 }
 
 static void expect(const char *path, uint64_t seed)

@@ -54,7 +54,7 @@ static void fill(sample *s, uint64_t seed)
     s->array[1] = (mg_ckpt_array){"moments/m", s->m, 1, {500}};
     s->fact[0] = (mg_ckpt_fact){"step", "7"};
     s->fact[1] = (mg_ckpt_fact){"name", "seven"};
-    s->all = (mg_ckpt){s->array, 2, s->fact, 2};
+    s->all = (mg_ckpt){.array = s->array, .arrays = 2, .fact = s->fact, .facts = 2};
 }
 
 // The newest checkpoint is whole and holds what was saved with this seed.

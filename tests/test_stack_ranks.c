@@ -68,11 +68,12 @@ static void same_bits_on_any_ranks(void **state)
     } cases[] = {{"stack", "prompts.box_weight=0.5", "train.flip=true"},
                  {"slice", "prompts.volume=slice", "train.loss=dice_bce"},
                  {"release", "train.preset=release", "prompts.volume=slice"},
-                 {"weighted", "train.preset=release", "train.loss=bce_pw2"}};
-    uint64_t hash[4];
+                 {"weighted", "train.preset=release", "train.loss=bce_pw2"},
+                 {"split", "optimizer.shard=true", "train.flip=true"}};
+    uint64_t hash[5];
 
     (void)state;
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < 5; k++) {
         OK(train(world, cases[k].name, cases[k].how, cases[k].more));
         if (mg_comm_rank(world) != 0) continue;
         char one[32];

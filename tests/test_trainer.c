@@ -77,23 +77,23 @@ static char *toy_describe(void *self, const mg_step *step, int leaf)
     return mg_strdup("toy");
 }
 
-static const mg_train_config config = {.seed = 1,
-                                       .batch = 8,
-                                       .leaves = 4,
-                                       .epochs = 2,
-                                       .save_every = 3,
-                                       .keep = 2,
-                                       .log_every = 100,
-                                       .reduce = "exact",
-                                       .precision = "float32",
-                                       .rate = "cosine",
-                                       .lr = 0.01,
-                                       .warmup = 0.1,
-                                       .beta1 = 0.9,
-                                       .beta2 = 0.99,
-                                       .eps = 1e-8,
-                                       .decay = 0.01,
-                                       .clip = 0.5};
+static mg_train_config config = {.seed = 1,
+                                 .batch = 8,
+                                 .leaves = 4,
+                                 .epochs = 2,
+                                 .save_every = 3,
+                                 .keep = 2,
+                                 .log_every = 100,
+                                 .reduce = "exact",
+                                 .precision = "float32",
+                                 .rate = "cosine",
+                                 .lr = 0.01,
+                                 .warmup = 0.1,
+                                 .beta1 = 0.9,
+                                 .beta2 = 0.99,
+                                 .eps = 1e-8,
+                                 .decay = 0.01,
+                                 .clip = 0.5};
 
 // Train in `dir` on `comm`; returns the status and the hash of the weights.
 static mg_status train(const mg_comm *comm, const char *dir, int64_t stop_after, int64_t nan_at,
@@ -192,6 +192,27 @@ static void stop_and_go_on(void **state)
     if (mg_comm_rank(world) == 0) check_steps(dir_b, 10);
 }
 
+// Moments split over the ranks: the same bits; a checkpoint goes on with moments whole, and back.
+static void split_moments(void **state)
+{
+    (void)state;
+    uint64_t whole = 0, split = 0;
+
+    fresh_dirs();
+    OK(train(world, dir_a, -1, -1, &whole));
+    for (int first = 0; first < 2; first++) {
+        mg_comm_barrier(world);
+        if (mg_comm_rank(world) == 0) mg_remove_tree(dir_b);
+        mg_comm_barrier(world);
+        config.shard = first == 0;
+        CHECK(train(world, dir_b, 5, -1, &split) == MG_ERR_STOPPED);
+        config.shard = first == 1;
+        OK(train(world, dir_b, -1, -1, &split));
+        CHECK(split == whole);
+    }
+    config.shard = false;
+}
+
 static void nan_stops_all(void **state)
 {
     (void)state;
@@ -223,7 +244,8 @@ int main(int argc, char **argv)
     mg_comm *comm = NULL;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranks_that_do_not_fit), cmocka_unit_test(same_bits_on_any_ranks),
-        cmocka_unit_test(stop_and_go_on), cmocka_unit_test(nan_stops_all)};
+        cmocka_unit_test(stop_and_go_on), cmocka_unit_test(split_moments),
+        cmocka_unit_test(nan_stops_all)};
 
     if (mg_comm_start(&argc, &argv, &comm)) return 1;
     world = comm;

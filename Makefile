@@ -14,14 +14,15 @@ LIB     := $(BUILD)/libmedgraft.a
 # Every dependency is named here: Debian package, and pkg-config name where it has one.
 DEPS_BUILD := gcc make pkg-config libopenmpi-dev openmpi-bin libhdf5-dev libopenblas-dev libyaml-dev \
               libzstd-dev libturbojpeg0-dev libpng-dev libdeflate-dev libtiff-dev zlib1g-dev libjansson-dev \
-              libxxhash-dev libutf8proc-dev
+              libxxhash-dev libutf8proc-dev libxml2-dev
 DEPS_TEST  := libcmocka-dev
 DEPS_LINT  := clang-format cppcheck shellcheck valgrind
 DEPS_FUZZ  := clang libomp-dev
 DEPS_SLURM := slurmctld slurmd slurm-client munge
 # Debian names its serial HDF5 hdf5-serial; elsewhere it is hdf5.
 HDF5       := $(or $(shell pkg-config --exists hdf5-serial 2>/dev/null && echo hdf5-serial),hdf5)
-PKGS       := $(HDF5) openblas yaml-0.1 libzstd libturbojpeg libpng libdeflate libtiff-4 zlib jansson libxxhash libutf8proc
+PKGS       := $(HDF5) openblas yaml-0.1 libzstd libturbojpeg libpng libdeflate libtiff-4 zlib jansson libxxhash \
+              libutf8proc libxml-2.0
 
 CFLAGS_MODE_release := -O3
 CFLAGS_MODE_debug   := -O1 -g -DMG_DEBUG

@@ -92,7 +92,7 @@ void mg_sample_free(mg_sample *sample);
 typedef struct {
     int long_side; // pictures will be shrunk to this anyway: JPEG may be decoded at 1/2, 1/4, 1/8
                    // as long as the long side stays at least this; 0 forbids it
-    bool as_found; // volumes are wanted on their own grid, neither cropped nor resampled
+    bool as_found; // what has a label is wanted on its own grid, neither cropped nor resampled
 } mg_decode_hint;
 
 // What a phantom holds, for its reader's test.

@@ -27,8 +27,9 @@ void mg_paint_ct_abdomen(mg_pen *pen, mg_canvas *canvas);
 void mg_paint_ct_chest(mg_pen *pen, mg_canvas *canvas);
 void mg_paint_mr_brain(mg_pen *pen, mg_canvas *canvas);
 void mg_paint_mr_knee(mg_pen *pen, mg_canvas *canvas);
-void mg_paint_ultrasound(mg_pen *pen, mg_canvas *canvas); // label 1: the nodule
-void mg_paint_skin(mg_pen *pen, mg_canvas *canvas);       // label 1: the lesion
+void mg_paint_ultrasound(mg_pen *pen, mg_canvas *canvas);           // label 1: the nodule
+void mg_paint_nodules(mg_pen *pen, mg_canvas *canvas, int nodules); // 1 or 2, by their numbers
+void mg_paint_skin(mg_pen *pen, mg_canvas *canvas);                 // label 1: the lesion
 // A left or right eye with the lesions of a grade of diabetic retinopathy, 0 to 4.
 // Label 1: the rim of the disc, 2: the cup.
 void mg_paint_eye(mg_pen *pen, mg_canvas *canvas, bool left, int grade);

@@ -47,7 +47,7 @@ static void paint_threads(mg_pen *pen, mg_canvas *c, double u)
 
 // The nodule: darker, sometimes like the gland with a dark rim, sometimes with calcifications and
 // their shadow; a cyst brightens what lies behind it.
-static void paint_nodule(mg_pen *pen, mg_canvas *c, double u, const mg_spot *s)
+static void paint_nodule(mg_pen *pen, mg_canvas *c, double u, const mg_spot *s, int number)
 {
     float *inside = c->work[0], *rim = c->work[1];
     double edge = u * mg_pen_between(pen, .8, 2.5), depth = mg_pen_between(pen, -16, -3);
@@ -55,7 +55,8 @@ static void paint_nodule(mg_pen *pen, mg_canvas *c, double u, const mg_spot *s)
     int64_t cells = mg_canvas_cells(c);
 
     mg_draw_blob(pen, inside, c->height, c->width, s->x, s->y, s->r, .18, 1.8);
-    for (int64_t i = 0; i < cells; i++) c->label[i] = inside[i] > 0;
+    for (int64_t i = 0; i < cells; i++)
+        if (inside[i] > 0) c->label[i] = (uint8_t)number;
     memcpy(rim, inside, (size_t)cells * sizeof *rim);
     mg_draw_blur(rim, c->height, c->width, 2.5 * u, 2.5 * u, c->work[3]);
     mg_draw_blur(inside, c->height, c->width, edge, edge, c->work[3]);
@@ -128,6 +129,11 @@ static void burn_in(mg_pen *pen, mg_canvas *c, double u, const mg_spot *s)
 
 void mg_paint_ultrasound(mg_pen *pen, mg_canvas *c)
 {
+    mg_paint_nodules(pen, c, 1);
+}
+
+void mg_paint_nodules(mg_pen *pen, mg_canvas *c, int nodules)
+{
     double u = (c->width < c->height ? c->width : c->height) / 224.0;
     double grain = mg_pen_between(pen, .7, 1.3);
     mg_spot s = {c->width * mg_pen_between(pen, .35, .65),
@@ -135,7 +141,12 @@ void mg_paint_ultrasound(mg_pen *pen, mg_canvas *c)
 
     paint_tissue(pen, c, u);
     paint_threads(pen, c, u);
-    paint_nodule(pen, c, u, &s);
+    paint_nodule(pen, c, u, &s, 1);
+    if (nodules > 1) { // on the wider side of the first
+        mg_spot other = {s.x < c->width / 2.0 ? c->width * .82 : c->width * .2, s.y,
+                         u * mg_pen_between(pen, 14, 22)};
+        paint_nodule(pen, c, u, &other, 2);
+    }
     speckle(pen, c, .9 * grain * u, 1.6 * grain * u);
     burn_in(pen, c, u, &s);
     if (mg_pen_chance(pen, .25)) { // a fan instead of a box

@@ -8,7 +8,7 @@ static const mg_dataset *const datasets[] = {
     &mg_dataset_isic,        &mg_dataset_tnscui,  &mg_dataset_folder,    &mg_dataset_demo_ct,
     &mg_dataset_demo_fundus, &mg_dataset_demo_us, &mg_dataset_demo_derm, &mg_dataset_demo_organs,
     &mg_dataset_amos,        &mg_dataset_btcv,    &mg_dataset_brats,     &mg_dataset_refuge,
-    &mg_dataset_riga,
+    &mg_dataset_riga,        &mg_dataset_ddti,
 };
 
 enum { COUNT = sizeof datasets / sizeof *datasets };

@@ -5,10 +5,22 @@
 #include <string.h>
 #include <strings.h>
 
+#include "datasets/borders.h"
 #include "datasets/readers.h"
 #include "datasets/sample.h"
 #include "datasets/scan.h"
 #include "runtime/mem.h"
+
+typedef struct {
+    bool crop;
+} config;
+
+// clang-format off
+static const mg_option options[] = {
+    {"tnscui.crop", MG_BOOL, offsetof(config, crop), "false", 0, 0, "cut off dark borders and what lies beyond them", NULL},
+    {0},
+};
+// clang-format on
 
 enum { PICTURES = 3644, BENIGN = 1641, MALIGNANT = 2003 };
 
@@ -138,10 +150,13 @@ static mg_status scan(const char *root, const void *cfg, mg_scan *out)
 static mg_status read(const char *root, const void *cfg, const mg_scan *found, const mg_item *item,
                       const mg_decode_hint *hint, mg_sample *out)
 {
-    (void)cfg, (void)found, (void)hint;
+    const config *c = cfg;
+    (void)found;
+
     MG_TRY(mg_sample_picture(root, item->image, 0, out));
     mg_sample_to_grey(out);
     mg_status st = mg_sample_binary_mask(root, item->mask, 128, out);
+    if (!st && c->crop && !(hint && hint->as_found)) st = mg_sample_cut_borders(out);
     if (st) mg_sample_free(out);
     return st;
 }
@@ -151,6 +166,8 @@ const mg_dataset mg_dataset_tnscui = {
     .summary = "TN-SCUI 2020: thyroid nodules in ultrasound with masks",
     .labelled = true,
     .long_side = 1024,
+    .options = options,
+    .config_bytes = sizeof(config),
     .scan = scan,
     .read = read,
     .phantom = mg_phantom_tnscui,

@@ -41,6 +41,7 @@ home '\bXXH[0-9_]' runtime/hash.c
 home '\butf8proc_' models/unicode.c
 home '\bpng_' datasets/png.c
 home '\blibdeflate_' datasets/png_plain.c
+home '\bxml[A-Z]' datasets/xml.c
 home '\btj[A-Z]' datasets/jpeg.c
 home '\bTIFF[A-Z][a-z]' datasets/tiff.c
 home '\b(in|de)flate[A-Z(]' '\(datasets/gzip\|models/vocabulary\).c'

@@ -191,14 +191,14 @@ static void phantoms(void **state)
             checked++;
         }
     }
-    assert_int_equal(checked, 17); // eleven sets of one layout, refuge in four, riga in two
+    assert_int_equal(checked, 18); // twelve sets of one layout, refuge in four, riga in two
 }
 
 // The same files whatever the number of ranks, and a picture does not depend on how many there are.
 static void ranks_do_not_matter(void **state)
 {
     static const char *const name[] = {"radimagenet", "eyepacs", "ham10000", "tnscui",
-                                       "demo_ct",     "refuge",  "riga"};
+                                       "ddti",        "demo_ct", "refuge",   "riga"};
     (void)state;
     for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
         write_phantom(name[i], "", "one", 7, true, 1, NULL);
@@ -454,6 +454,7 @@ static void samples(void **state)
         {"isic", "isic2018", "isic: {year: 2018}\n", 8},
         {"tnscui", "tnscui-like", "", 10},
         {"refuge", "refuge-like", "", 6},
+        {"ddti", "ddti-like", "", 6},
     };
     const char *given = getenv("MEDGRAFT_SAMPLES");
     char *at = realpath(given ? given : "../shared/samples", NULL);

@@ -27,6 +27,7 @@ pack ham folder ham10000 --set folder.images='HAM10000_images/{stem}.jpg' \
     --set folder.masks='HAM10000_segmentations_lesion_tschandl/{stem}_segmentation.png' \
     --set folder.labels='{255: lesion}'
 pack tnscui tnscui tnscui-like
+pack ddti ddti ddti-like
 pack usgra folder usgra-seg --set folder.images='images/{stem}.png' \
     --set folder.masks='masks/{stem}.png' --set folder.labels='{1: nerve, 2: vessel}'
 pack refuge refuge refuge-like # six of its validation part
@@ -39,11 +40,11 @@ s=$out/shards
 mpi pretrain --config $conf/pretrain.yaml --out "$out/pretrain" \
     --set data.sets="$s/fundus,$s/radimagenet,$s/skin"
 mpi finetune --config $conf/finetune.yaml --init "$out/pretrain" --out "$out/model" \
-    --set data.sets="$s/isic,$s/ham,$s/tnscui,$s/usgra"
+    --set data.sets="$s/isic,$s/ham,$s/tnscui,$s/ddti,$s/usgra"
 mpi finetune --config $conf/msa.yaml --init "$out/model" --out "$out/msa" --set data.sets="$s/usgra"
 for part in train test; do
     mpi evaluate --model "$out/model" --out "$out/eval/model-$part" --part $part --clicks 1,3,10 --box \
-        --method "SAM ($part)" --set data.sets="$s/isic,$s/ham,$s/tnscui,$s/usgra"
+        --method "SAM ($part)" --set data.sets="$s/isic,$s/ham,$s/tnscui,$s/ddti,$s/usgra"
     mpi evaluate --model "$out/msa" --out "$out/eval/msa-$part" --part $part --clicks 1 \
         --method "MSA ($part)" --set data.sets="$s/usgra"
 done

@@ -147,21 +147,36 @@ void mg_text_encoder_close(mg_text_encoder *e)
 
 // --- embedding --------------------------------------------------------------------------------------
 
+// Where a text stands and how it begins, for messages.
+static const char *place_of(const mg_text *t, char place[400])
+{
+    int length = (int)strlen(t->text), shown = length <= 60 ? length : 60;
+
+    while (shown < length && ((unsigned char)t->text[shown] & 0xC0) == 0x80)
+        shown--; // whole letters
+    if (t->path)
+        snprintf(place, 400, "'%.200s' line %d: text '%.*s%s'", t->path, t->line, shown, t->text,
+                 shown < length ? "..." : "");
+    else
+        snprintf(place, 400, "text '%.*s%s'", shown, t->text, shown < length ? "..." : "");
+    return place;
+}
+
 static mg_status frame(const mg_text_encoder *e, const mg_text *t, bool strict, int32_t *out)
 {
     int32_t *ids = NULL;
     int count = 0, context = e->model.cfg.context;
     bool cut = false;
+    char place[400];
     mg_status st = mg_tokenize(e->vocabulary, t->text, strlen(t->text), &ids, &count);
 
-    if (!st && count == 0)
-        st = MG_FAIL(MG_ERR_FORMAT, "line %d: no token remains of the text '%s'", t->line, t->text);
+    if (!st && count == 0) st = MG_FAIL(MG_ERR_FORMAT, "%s has no tokens", place_of(t, place));
     if (!st) mg_token_frame(e->vocabulary, ids, count, out, context, &cut);
     mg_free(ids);
     if (st || !cut) return st;
-    MG_CHECK(!strict, MG_ERR_FORMAT, "line %d: text of %d tokens, at most %d fit: '%s'", t->line,
-             count, context - 2, t->text);
-    mg_warn("line %d: text of %d tokens is cut to %d: '%s'", t->line, count, context - 2, t->text);
+    MG_CHECK(!strict, MG_ERR_FORMAT, "%s has %d tokens, at most %d fit", place_of(t, place), count,
+             context - 2);
+    mg_warn("%s has %d tokens: the first %d are used", place_of(t, place), count, context - 2);
     return MG_OK;
 }
 

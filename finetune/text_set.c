@@ -196,7 +196,10 @@ static mg_status read_columns(const mg_h5 *file, mg_text_set *s)
     if (!st) st = mg_h5_read(file, "held_out", MG_U8, c.held_out, n);
     for (int64_t i = 0; i < n && !st; i++) {
         mg_text *t = &s->corpus.text[i];
-        *t = (mg_text){t->text, c.targets[i], c.line[i], c.held_out[i] != 0};
+        *t = (mg_text){.text = t->text,
+                       .targets = c.targets[i],
+                       .line = c.line[i],
+                       .held_out = c.held_out[i] != 0};
         bool known = s->corpus.targets == 64 || !(t->targets >> s->corpus.targets);
         if (!t->targets || !known)
             st = MG_FAIL(MG_ERR_FORMAT, "'%s' text %d names targets that the file does not have",

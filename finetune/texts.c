@@ -188,7 +188,7 @@ static mg_status add_line(mg_corpus *c, char *line, const mg_list *own, const pl
     }
     char *copy = mg_strdup(line);
     MG_CHECK(copy, MG_ERR_MEMORY, "cannot allocate a text");
-    c->text[c->count] = (mg_text){copy, targets, at->line, is_held_out(c, targets)};
+    c->text[c->count] = (mg_text){copy, targets, at->line, at->path, is_held_out(c, targets)};
     c->count++;
     return MG_OK;
 }

@@ -15,8 +15,9 @@ enum { MG_TEXT_TARGETS = 64 };
 typedef struct {
     char *text;
     uint64_t targets; // bit i: names target[i] of the corpus
-    int line;
-    bool held_out; // kept for evaluation: every fifth of the texts that name the same targets
+    int line;         // in its file
+    const char *path; // of the file, as it was given (not owned); NULL: the text is from elsewhere
+    bool held_out;    // kept for evaluation: every fifth of the texts that name the same targets
 } mg_text;
 
 typedef struct {

@@ -1,4 +1,3 @@
-// RUN: np=1
 // vit_b, vit_l and vit_h without their gigabytes: the tables of all parameters (model.md 8.1, 10.5), and
 // files of these shapes whose values are holes, from which sizes are told and loading is planned, at the
 // side of the file and at smaller ones.

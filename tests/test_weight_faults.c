@@ -1,4 +1,3 @@
-// RUN: np=1
 // Injected failures (debug and san builds) while weight files are read, written and converted: with
 // MG_FAULT every allocation, read and write fails now and then. Whatever fails, there is a message, nothing
 // leaks, what succeeds is complete, and under the final name there is the old file, the new one or none.

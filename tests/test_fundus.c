@@ -507,6 +507,7 @@ static void riga(void **state)
     }
     put_photo("ri/MESSIDOR/MESSIDOR/Image10prime.tif", 0);
     put_photo("ri/Magrabia/MagrabiFemale/image26prime.tif", 1);
+    put_copy("ri/Magrabia/MagrabiaMale/image48-1.tif", 1, 12, 5);
     put_photo("ri/BinRushed/BinRushed2/image3prime.jpg", 2);
     put_copy("ri/BinRushed/BinRushed2/image3-2.png", 2, 12, 12.5); // one curve, in fact
     put_copy("ri/BinRushed/BinRushed2/image3-5.png", 2, 13, 6);
@@ -517,8 +518,9 @@ static void riga(void **state)
     assert_string_equal(item_named(&o, "Image10")->patient, "MESSIDOR/image10");
     assert_string_equal(item_named(&o, "image26")->split, "test");
     CHECK(has_text(&o.found.skipped, "image26-3.tif: known to be of no use"));
+    CHECK(has_text(&o.found.skipped, "image48-1.tif: known to be without its photograph"));
     CHECK(has_text(&o.found.notes, "BinRushed1 has no photographs: 6 files"));
-    assert_int_equal(o.found.skipped.count, 1);
+    assert_int_equal(o.found.skipped.count, 2);
     check_read(&o, "Image10", 13, 5); // four of six agree
     OK(read_item(&o, "image3prime", &s));
     CHECK(strstr(s.remark, "reader 2: ") && s.unknown == 0);

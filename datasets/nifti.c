@@ -6,9 +6,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "datasets/gzip.h"
 #include "datasets/nifti_private.h"
 #include "runtime/fsys.h"
+#include "runtime/gzip.h"
 #include "runtime/mem.h"
 
 static const uint64_t most_bytes = (uint64_t)1 << 34; // of one volume

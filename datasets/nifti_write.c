@@ -2,10 +2,10 @@
 // with that image's geometry, bit for bit. Little-endian, one frame, no scaling.
 #include <string.h>
 
-#include "datasets/gzip.h"
 #include "datasets/nifti.h"
 #include "datasets/nifti_private.h"
 #include "runtime/fsys.h"
+#include "runtime/gzip.h"
 #include "runtime/mem.h"
 
 enum { LEVEL = 6 };

@@ -4,10 +4,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "models/unicode.h"
-#include "runtime/fsys.h"
+#include "runtime/gzip.h"
 #include "runtime/hash.h"
 #include "runtime/json.h"
 #include "runtime/mem.h"
@@ -195,34 +194,6 @@ static mg_status read_merges(mg_vocabulary *v, const char *text, size_t bytes, c
 
 // --- files ------------------------------------------------------------------------------------------
 
-// Replace gzip data by what is in it.
-static mg_status gunzip(char **data, size_t *bytes, const char *path)
-{
-    z_stream z = {.next_in = (unsigned char *)*data, .avail_in = (uInt)*bytes};
-    size_t room = FILE_MOST;
-    char *plain = mg_alloc(room);
-    bool started = plain && inflateInit2(&z, 15 + 16) == Z_OK; // 16: gzip, with its checksum
-
-    if (!started) {
-        mg_free(plain);
-        return MG_FAIL(MG_ERR_MEMORY, "cannot allocate %zu bytes", room);
-    }
-    z.next_out = (unsigned char *)plain;
-    z.avail_out = (uInt)room;
-    int result = inflate(&z, Z_FINISH);
-    size_t made = room - z.avail_out;
-    inflateEnd(&z);
-    if (result != Z_STREAM_END) {
-        mg_free(plain);
-        return MG_FAIL(MG_ERR_FORMAT, "'%s' is damaged or has more than %zu bytes inside", path,
-                       room);
-    }
-    mg_free(*data);
-    *data = plain;
-    *bytes = made;
-    return MG_OK;
-}
-
 static mg_status check_json(const mg_vocabulary *v, const char *path)
 {
     static const char *const special[] = {"<|startoftext|>", "<|endoftext|>"};
@@ -259,8 +230,7 @@ mg_status mg_vocabulary_open(const char *merges, const char *vocab_json, mg_voca
 
     *out = NULL;
     MG_CHECK(v, MG_ERR_MEMORY, "cannot allocate a vocabulary");
-    st = mg_read_file(merges, FILE_MOST, &data, &bytes);
-    if (!st && bytes > 2 && !memcmp(data, "\x1f\x8b", 2)) st = gunzip(&data, &bytes, merges);
+    st = mg_gunzip_file(merges, FILE_MOST, &data, &bytes);
     if (!st) st = read_merges(v, data, bytes, merges);
     if (!st && vocab_json) st = check_json(v, vocab_json);
     mg_free(data);

@@ -44,5 +44,5 @@ home '\blibdeflate_' datasets/png_plain.c
 home '\bxml[A-Z]' datasets/xml.c
 home '\btj[A-Z]' datasets/jpeg.c
 home '\bTIFF[A-Z][a-z]' datasets/tiff.c
-home '\b(in|de)flate[A-Z(]' '\(datasets/gzip\|models/vocabulary\).c'
+home '\b(in|de)flate[A-Z(]' runtime/gzip.c
 exit $status

@@ -4,9 +4,9 @@
 
 #include <unistd.h>
 
-#include "datasets/gzip.h"
 #include "datasets/nifti.h"
 #include "runtime/fsys.h"
+#include "runtime/gzip.h"
 #include "runtime/mem.h"
 
 static char root[64];

@@ -143,7 +143,8 @@ static void test_refused(void **state)
     merges_refused("#version: 0.2\na bc\n", "line 2: no line before makes 'bc'");
     merges_refused("#version: 0.2\na b\na b\n", "line 3 makes 'ab' a second time");
     merges_refused("\"bpe_simple_vocab_16e6.txt#version: 0.2\na b\n", "has 1 merges, expected");
-    merges_refused("\x1f\x8b\x08", "damaged");
+    merges_refused("\x1f\x8b\x08", "is cut off");
+    merges_refused("\x1f\x8b\x09 and more", "is damaged");
     char *many = mg_alloc(2 << 20); // as short zipped lines are: many lines, and tables for them
     CHECK(many);
     size_t at = (size_t)sprintf(many, "#version: 0.2\n");

@@ -1,5 +1,5 @@
 // gzip in and out; see gzip.h. Input comes in blocks, so memory does not depend on the file.
-#include "datasets/gzip.h"
+#include "runtime/gzip.h"
 
 #include <errno.h>
 #include <string.h>
@@ -169,6 +169,49 @@ mg_status mg_gunzip_finish(mg_gunzip *s)
     for (size_t more = 0; got > 0 && more < SLACK; more += got)
         MG_TRY(take(s, waste, sizeof waste, &got));
     return MG_OK;
+}
+
+// Grows by doubling, up to one byte more than the limit, and one for the '\0'.
+static mg_status take_all(mg_gunzip *s, size_t limit, char **data, size_t *bytes)
+{
+    size_t room = 0;
+    uInt got = 1;
+
+    *bytes = 0;
+    while (got > 0) {
+        if (room - *bytes < 2) {
+            room = room ? 2 * room : BLOCK;
+            if (room > limit + 2) room = limit + 2;
+            char *grown = mg_realloc(*data, room);
+            MG_CHECK(grown, MG_ERR_MEMORY, "cannot allocate %zu bytes for '%s'", room, s->name);
+            *data = grown;
+        }
+        size_t free_bytes = room - *bytes - 1;
+        uInt most = free_bytes < 1u << 30 ? (uInt)free_bytes : 1u << 30;
+        MG_TRY(take(s, (unsigned char *)*data + *bytes, most, &got));
+        *bytes += got;
+        MG_CHECK(*bytes <= limit, MG_ERR_FORMAT, "'%s' has more than %zu bytes%s", s->name, limit,
+                 s->packed ? " inside" : "");
+    }
+    (*data)[*bytes] = '\0';
+    return MG_OK;
+}
+
+mg_status mg_gunzip_file(const char *path, size_t limit, char **data, size_t *bytes)
+{
+    FILE *file = mg_fault() ? (errno = EIO, NULL) : fopen(path, "rbe");
+    mg_gunzip *s = NULL;
+
+    *data = NULL;
+    MG_CHECK(file, MG_ERR_IO, "cannot open '%s': %s", path, strerror(errno));
+    mg_status st = mg_gunzip_open(file, path, &s);
+    if (!st) st = take_all(s, limit, data, bytes);
+    mg_gunzip_close(&s);
+    if (st) {
+        mg_free(*data);
+        *data = NULL;
+    }
+    return st;
 }
 
 mg_status mg_gzip(const void *data, size_t bytes, int level, void **out, size_t *out_bytes)

@@ -1,7 +1,7 @@
 // Streams that may be gzip (RFC 1952): told by their first two bytes, several members are one
 // stream, checksums are verified. The one home of zlib.
-#ifndef MG_DATASETS_GZIP_H
-#define MG_DATASETS_GZIP_H
+#ifndef MG_RUNTIME_GZIP_H
+#define MG_RUNTIME_GZIP_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -25,6 +25,10 @@ mg_status mg_gunzip_finish(mg_gunzip *stream);
 
 // No stream of this file's size holds more than this: deflate packs 1032 to 1 at best.
 uint64_t mg_gunzip_most(const mg_gunzip *stream);
+
+// The whole of a file, unpacked if it is gzip, with a '\0' behind it; mg_free'd by the caller. More than `limit` bytes
+// are refused before they are unpacked (MG_ERR_FORMAT).
+mg_status mg_gunzip_file(const char *path, size_t limit, char **data, size_t *bytes);
 
 // One gzip member in memory, mg_free'd by the caller. The same bytes for the same input (no time, no
 // name). `level` 1 to 9.

@@ -12,7 +12,8 @@
 #include "runtime/mem.h"
 
 typedef struct {
-    char *model, *clicks, *box, *text, *prompts, *coordinates, *out, *overlay, *probability;
+    char *model, *base, *output, *clicks, *box, *text, *prompts, *coordinates, *out, *overlay,
+        *probability;
     char *volume, *modality, *crop;
     mg_list window, spacing, percentiles;
     mg_predict_text_files files;
@@ -22,7 +23,9 @@ typedef struct {
 
 // clang-format off
 static const mg_option options[] = {
-    {"predict.model", MG_TEXT, AT(model), "", 0, 0, "checkpoint or run folder of finetune", NULL},
+    {"predict.model", MG_TEXT, AT(model), "", 0, 0, "run folder of finetune, or a weight file: SAM and MedSAM as published, .safetensors and .pth of finetune", NULL},
+    {"predict.base", MG_TEXT, AT(base), "", 0, 0, "weights under a model file that holds only what was trained", NULL},
+    {"predict.output", MG_CHOICE, AT(output), "auto", 0, 0, "pictures: rule: for one click the best of three masks, otherwise one; single: always the single mask; auto: as the model was trained (a .pth file does not tell: rule)", "auto|rule|single"},
     {"predict.clicks", MG_TEXT, AT(clicks), "", 0, 0, "clicks of one target, counted from 0: 'x,y x,y,0' of a picture, 'x,y,z x,y,z,0' of a volume (a last 0 marks background)", NULL},
     {"predict.box", MG_TEXT, AT(box), "", 0, 0, "its box: 'x0,y0,x1,y1'; of a volume 'x0,y0,z0,x1,y1,z1', used on each of its slices, and there may be several", NULL},
     {"predict.text", MG_TEXT, AT(text), "", 0, 0, "what it is, in words (of a model that was trained with texts)", NULL},
@@ -59,6 +62,13 @@ typedef struct {
     mg_finetune_config trained;
     mg_seg_model net;
 } model;
+
+static mg_status open_model(const mg_comm *world, const settings *c, model *m)
+{
+    MG_TRY(mg_seg_model_open(world, c->model, c->base, &m->trained, &m->net));
+    mg_seg_model_output(&m->net, c->output);
+    return MG_OK;
+}
 
 // --- what goes in -----------------------------------------------------------------------------------
 
@@ -151,7 +161,7 @@ static mg_status predict_picture(const mg_args *args, const settings *c, model *
         mg_picture_to_8bit(&picture);
         st = mg_predict_place(prompts, &space);
     }
-    if (!st) st = mg_seg_model_open(args->world, c->model, &m->trained, &m->net);
+    if (!st) st = open_model(args->world, c, m);
     if (!st) st = mg_predict_embed(prompts, &c->files, &m->trained);
     if (!st) {
         warn_of_prompts(prompts, &m->trained);
@@ -183,7 +193,7 @@ static mg_status predict_volume(const mg_args *args, const settings *c, model *m
     mg_predict_space space;
     double window[2];
 
-    MG_TRY(mg_seg_model_open(args->world, c->model, &m->trained, &m->net));
+    MG_TRY(open_model(args->world, c, m));
     MG_TRY(make_recipe(c, &m->trained, &recipe));
     MG_TRY(check_contrasts(&m->trained, args->argc, plan.input));
     MG_TRY(mg_finetune_window(c->window.count ? &c->window : &m->trained.window, window,

@@ -284,8 +284,21 @@ mg_status mg_seg_model_init(const mg_comm *world, const char *file, const mg_loa
     return MG_OK;
 }
 
-mg_status mg_seg_model_open(const mg_comm *world, const char *path, mg_finetune_config *config,
-                            mg_seg_model *m)
+// Values of a file that holds all of the model, or of its base and of the trained part upon it.
+static mg_status fill(const mg_comm *world, const char *file, const char *base,
+                      const mg_finetune_config *config, mg_params *p)
+{
+    mg_load_how how = config->load;
+    uint64_t seed = 0; // what the base lacks has a place in the trained part
+
+    if (!base[0]) return mg_params_load(world, file, p);
+    how.seed = &seed;
+    MG_TRY(mg_weights_load(world, base, &how, p));
+    return mg_weights_load(world, file, &(mg_load_how){.onto_base = true}, p);
+}
+
+mg_status mg_seg_model_open(const mg_comm *world, const char *path, const char *base,
+                            mg_finetune_config *config, mg_seg_model *m)
 {
     char *file, *kind, *yaml;
 
@@ -301,8 +314,13 @@ mg_status mg_seg_model_open(const mg_comm *world, const char *path, mg_finetune_
     if (!st) st = mg_seg_config_resolve(config, NULL, NULL);
     if (!st) st = mg_seg_model_make(config, m);
     st = mg_comm_agree(world, st);
-    if (!st) st = mg_params_load(world, file, &m->params);
+    if (!st) st = fill(world, file, base, config, &m->params);
     if (!st) mg_seg_model_refresh(m);
     mg_free(file), mg_free(kind), mg_free(yaml);
     return st;
+}
+
+void mg_seg_model_output(mg_seg_model *m, const char *output)
+{
+    if (strcmp(output, "auto") != 0) m->single_output = strcmp(output, "single") == 0;
 }

@@ -50,9 +50,12 @@ mg_status mg_seg_picture(const mg_seg_model *m, float *out, const uint8_t *pixel
 mg_status mg_seg_model_init(const mg_comm *world, const char *file, const mg_load_how *how,
                             mg_seg_model *m);
 
-// A model with its configuration from a weight file or run folder. Collective on `world`.
-// Release both.
-mg_status mg_seg_model_open(const mg_comm *world, const char *path, mg_finetune_config *config,
-                            mg_seg_model *m);
+// A model with its configuration from a run folder or weight file; `base`: the file that one which holds only
+// the trained part was trained on, otherwise "". Collective on `world`. Release both, also after a failure.
+mg_status mg_seg_model_open(const mg_comm *world, const char *path, const char *base,
+                            mg_finetune_config *config, mg_seg_model *m);
+
+// Use another output than the one of its training: "rule", "single"; "auto" changes nothing.
+void mg_seg_model_output(mg_seg_model *m, const char *output);
 
 #endif

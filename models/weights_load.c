@@ -393,13 +393,20 @@ mg_status mg_load_plan_run(const mg_load_plan *plan, mg_weights *w, const mg_loa
 // --- all of it --------------------------------------------------------------------------------------
 
 // A file of the trained part fits one base only.
-static mg_status check_base(const mg_load_plan *plan, const mg_weights *w, const mg_params *p)
+static mg_status check_base(const mg_load_plan *plan, const mg_weights *w, const mg_load_how *how,
+                            const mg_params *p)
 {
     const char *expected = mg_weights_note(w, "base_xxh3");
     uint64_t hash = 0;
     char found[20];
 
+    MG_CHECK(plan->part || !how->onto_base, MG_ERR_CONFIG,
+             "'%s' holds a whole model, expected no base beside it", mg_weights_path(w));
     if (!plan->part) return MG_OK;
+    MG_CHECK(!how->exact, MG_ERR_CONFIG,
+             "'%s' holds only what was trained, expected the file that it was trained on as its "
+             "base (--base FILE)",
+             mg_weights_path(w));
     bool *rest = mg_calloc((size_t)p->count + 1, sizeof *rest);
     MG_CHECK(rest, MG_ERR_MEMORY, "cannot allocate a list of tensors");
     for (int i = 0; i < p->count; i++) rest[i] = true;
@@ -410,7 +417,8 @@ static mg_status check_base(const mg_load_plan *plan, const mg_weights *w, const
     snprintf(found, sizeof found, "%016" PRIx64, hash);
     MG_CHECK(expected && !strcmp(expected, found), MG_ERR_FORMAT,
              "'%s' holds only what was trained, on another base model than this one: the frozen "
-             "weights have the hash %s, expected %s (model.base names the base)",
+             "weights have the hash %s, expected %s (the base is the file that it was trained "
+             "from)",
              mg_weights_path(w), found, expected ? expected : "one in the file");
     return MG_OK;
 }
@@ -432,7 +440,7 @@ mg_status mg_weights_fill(mg_weights *w, const mg_load_how *how, mg_params *p, m
 {
     MG_TRY(mg_load_plan_make(w, p, how, plan));
     MG_TRY(mg_load_plan_check(plan, w, how));
-    MG_TRY(check_base(plan, w, p));
+    MG_TRY(check_base(plan, w, how, p));
     MG_TRY(mg_load_plan_run(plan, w, how, p));
     if (how->seed) MG_TRY(init_rest(plan, p, *how->seed));
     mg_info("weights %s names %s loaded %d resized %d fresh %zu unused %zu", mg_weights_path(w),

@@ -18,6 +18,7 @@ typedef struct {
     bool relpos_drop;
     const uint64_t *seed; // set by callers: initial values of what the file lacks; NULL: they stay
     bool exact;           // set by callers: the file is this very model, nothing may start fresh
+    bool onto_base; // set by callers: the model has its base; the file must be a trained part of it
     bool keep_rest; // set by callers: hand-over onto a loaded model: patches and blocks, no tables
 } mg_load_how;
 

@@ -61,11 +61,12 @@ typedef struct {
 
 static form_settings form_of(const mg_weights_model *m)
 {
-    static const form_settings paper = {"", "", ""};
+    static const form_settings paper = {"", "", ""}, sam = {"", "", "  box_weight: 1\n"};
     static const form_settings release = {"  adapter_activation: gelu\n  adapter_init: linear\n"
                                           "  window_cut: before\n  resize: square\n",
                                           "  decoder: whole\n", "  output: single\n"};
 
+    if (!m->vit.adapter && !m->sam.adapters) return sam; // it met boxes too
     if (!m->release) return paper;
     mg_info("weights with adapters in the encoder only: read as the released Medical SAM Adapter "
             "(GELU, windows cut before norm1, square input)");

@@ -2,6 +2,7 @@
 // the trained part of a model and its base; CLIP between OpenAI's names and Hugging Face's.
 #include "tests/check.h"
 
+#include "finetune/seg_model.h"
 #include "models/cmd.h"
 #include "models/sam.h"
 #include "models/weights_facts.h"
@@ -146,7 +147,8 @@ static void test_odd_names(void **state)
 // A model with adapters on the base SAM, as a run leaves it: model.safetensors, trained.safetensors.
 static void make_msa(const char *model, const char *trained)
 {
-    static const char config[] = "model:\n  size: custom\ntrain:\n  mode: msa\n";
+    const char *kind;
+    char *config;
     mg_train_mode mode = MG_TRAIN_MSA;
     mg_weights *w;
     mg_weights_model m;
@@ -170,7 +172,9 @@ static void make_msa(const char *model, const char *trained)
         part[i] = p.list[i].trainable || strstr(p.list[i].name, ".text_");
         if (part[i]) mg_weight(&p, i)[0] += 1;
     }
-    mg_json *notes = mg_model_notes(&p, "finetune", config);
+    OK(mg_model_settings(&m, &kind, &config));
+    mg_json *notes = mg_model_notes(&p, kind, config);
+    mg_free(config);
     OK(mg_params_save(model, &p, NULL, NULL, notes));
     OK(mg_notes_of_part(notes, &p, part));
     OK(mg_params_save(trained, &p, part, NULL, notes));
@@ -229,6 +233,43 @@ static void test_other_base(void **state)
           "on another base model");
 }
 
+static void expect_model(const char *file, const char *base, uint64_t hash)
+{
+    mg_finetune_config config;
+    mg_seg_model model;
+
+    OK(mg_seg_model_open(world, file, base, &config, &model));
+    CHECK(mg_params_hash(&model.params) == hash);
+    mg_seg_model_free(&model);
+    mg_finetune_config_free(&config);
+}
+
+static void refuse_model(const char *file, const char *base, mg_status code, const char *text)
+{
+    mg_finetune_config config;
+    mg_seg_model model;
+
+    FAILS(mg_seg_model_open(world, file, base, &config, &model), code, text);
+    mg_seg_model_free(&model);
+    mg_finetune_config_free(&config);
+}
+
+// What evaluate and predict open: whole files of any form, and trained parts with their base.
+static void test_open(void **state)
+{
+    uint64_t hash = hash_of(at("model.safetensors"));
+    (void)state;
+
+    expect_model(SAM, "", hash_of(SAM));
+    expect_model(at("model.safetensors"), "", hash);
+    expect_model(at("trained.safetensors"), SAM, hash);
+    refuse_model(at("trained.safetensors"), "", MG_ERR_CONFIG, "(--base FILE)");
+    refuse_model(at("trained.safetensors"), at("other.pth"), MG_ERR_FORMAT,
+                 "on another base model");
+    refuse_model(at("model.safetensors"), SAM, MG_ERR_CONFIG, "expected no base beside it");
+    refuse_model("tests/golden/clip_text_tiny.pth", "", MG_ERR_FORMAT, "clip_text_tiny.pth");
+}
+
 // --- CLIP -------------------------------------------------------------------------------------------
 
 static void test_clip(void **state)
@@ -251,7 +292,7 @@ int main(void)
         cmocka_unit_test(test_forms),     cmocka_unit_test(test_halves),
         cmocka_unit_test(test_canonical), cmocka_unit_test(test_odd_names),
         cmocka_unit_test(test_part),      cmocka_unit_test(test_other_base),
-        cmocka_unit_test(test_clip)};
+        cmocka_unit_test(test_open),      cmocka_unit_test(test_clip)};
 
     if (mg_comm_alone(&world)) return 1;
     int failed = cmocka_run_group_tests(tests, set_up, tear_down);

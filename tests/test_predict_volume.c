@@ -77,7 +77,7 @@ static void open_scorer(const char *set, const char *run, mg_eval_form form, sco
 
     *s = (scorer){0};
     plan.form[form] = true;
-    OK(mg_seg_model_open(alone, in_folder(run), &s->trained, &s->model));
+    OK(mg_seg_model_open(alone, in_folder(run), "", &s->trained, &s->model));
     plan.slices = (int)s->trained.model.slices;
     OK(mg_reader_open(sets, 1, "all", &s->reader));
     OK(mg_evaluator_create(&s->model, s->reader, &plan, &s->evaluator));

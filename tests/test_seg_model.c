@@ -258,7 +258,7 @@ static void test_released_file(void **state)
         snprintf(path, sizeof path, "%s/%d.pth", folder, release);
         OK(mg_seg_model_build(&c, &m));
         OK(mg_params_save(path, &m.params, NULL, NULL, NULL));
-        OK(mg_seg_model_open(alone, path, &read, &opened));
+        OK(mg_seg_model_open(alone, path, "", &read, &opened));
         CHECK(opened.square == release && opened.single_output == release);
         CHECK(opened.vit.cfg.early_windows == release);
         CHECK(opened.vit.cfg.adapter_form.gelu == release && opened.vit.cfg.depth_branch);

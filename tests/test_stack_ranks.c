@@ -52,7 +52,7 @@ static uint64_t hash_of(const char *name)
     mg_finetune_config config;
     mg_seg_model model;
     char *path = mg_sprintf("%s/%s", folder, name);
-    OK(mg_seg_model_open(alone, path, &config, &model));
+    OK(mg_seg_model_open(alone, path, "", &config, &model));
     CHECK(model.single_output && mg_finetune_single_output(&config)); // trained on stacks
     uint64_t hash = mg_params_hash(&model.params);
     mg_seg_model_free(&model);

@@ -265,7 +265,7 @@ static uint64_t hash_of(const char *name)
     mg_seg_model model;
     char *path = mg_sprintf("%s/%s", folder, name);
 
-    OK(mg_seg_model_open(alone, path, &config, &model));
+    OK(mg_seg_model_open(alone, path, "", &config, &model));
     CHECK(model.text.width == 256 && config.text_width == 256 && strlen(config.text_encoder) == 16);
     uint64_t hash = mg_params_hash(&model.params);
     mg_seg_model_free(&model);

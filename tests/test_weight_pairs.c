@@ -272,17 +272,17 @@ static void test_open(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
         make(whole[i], FILE_SEED, &p);
-        OK(mg_seg_model_open(world, path_of(whole[i]), &config, &model));
+        OK(mg_seg_model_open(world, path_of(whole[i]), "", &config, &model));
         CHECK(model.params.count == p.count && mg_params_hash(&model.params) == mg_params_hash(&p));
         CHECK(model.text.width == (whole[i] == TEXTS ? WIDTH : 0));
         mg_seg_model_free(&model);
         mg_finetune_config_free(&config);
         mg_params_free(&p);
     }
-    FAILS(mg_seg_model_open(world, path_of(MAE_ALL), &config, &model), MG_ERR_CONFIG,
+    FAILS(mg_seg_model_open(world, path_of(MAE_ALL), "", &config, &model), MG_ERR_CONFIG,
           "holds a pretrain model, expected one of finetune");
     mg_finetune_config_free(&config);
-    FAILS(mg_seg_model_open(world, "tests/golden/clip_text_tiny.pth", &config, &model),
+    FAILS(mg_seg_model_open(world, "tests/golden/clip_text_tiny.pth", "", &config, &model),
           MG_ERR_FORMAT, "its names are of the kind OpenAI CLIP");
     mg_finetune_config_free(&config);
 }

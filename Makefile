@@ -58,7 +58,7 @@ GOLDEN_SRC := $(wildcard tests/golden*.c)
 GOLDEN     ?= tests/golden
 
 .DEFAULT_GOAL := help
-.PHONY: help deps deps-lint demo test medgraft check check-san check-valgrind check-long check-slurm fuzz interop bench docs \
+.PHONY: help deps deps-lint demo test medgraft check check-san check-valgrind check-long check-slurm fuzz interop bench bench-shard bench-loader docs \
         golden lint format install clean
 
 help: ## list the targets
@@ -93,6 +93,10 @@ $(BUILD)/%.o: %.c
 $(BUILD)/tests/test_%: $(BUILD)/tests/test_%.o $(TEST_PARTS:%=$(BUILD)/tests/%.o) $(EXTRA) $(LIB)
 	@echo "  LINK  $@"
 	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+
+$(BUILD)/tests/bench_%: $(BUILD)/tests/bench_%.o $(EXTRA) $(LIB)
+	@echo "  LINK  $@"
+	@$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/tests/golden: $(GOLDEN_SRC:%.c=$(BUILD)/%.o) $(TEST_PARTS:%=$(BUILD)/tests/%.o) $(EXTRA) $(LIB)
 	@echo "  LINK  $@"
@@ -133,6 +137,12 @@ check: $(TESTS:%=$(BUILD)/tests/%) $(BUILD)/medgraft ## unit tests, command-line
 
 interop: $(BUILD)/medgraft ## PyTorch, h5py and nibabel on our files; leaves out what Python has no packages for
 	@sh tests/interop/run.sh $(BUILD)
+
+bench-shard: $(BUILD)/medgraft ## sharding beside the same work in Python (PIL, h5py, zstandard), where that is there
+	@jobs/bench_shard.sh $(BUILD)/medgraft
+
+bench-loader: $(BUILD)/medgraft $(BUILD)/tests/bench_loader ## pictures prepared per second, and waited for
+	@jobs/bench_loader.sh $(BUILD)
 
 bench: medgraft ## measure this machine; BENCH_PEERS=DIR: beside PyTorch scripts of the same steps
 	@jobs/bench.sh $(BUILD)/medgraft $(BENCH_PEERS)

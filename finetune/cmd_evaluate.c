@@ -43,7 +43,7 @@ static const mg_option options[] = {
     {"evaluate.labels", MG_TREE, AT(masks.labels), "", 0, 0, "what values of label maps mean, a class or several by number or name: {1: spleen, 4: [1, 2]}; empty: value v is class v", NULL},
     {"evaluate.threshold", MG_REAL, AT(masks.threshold), "0", 0, 1, "files of one target are probabilities: inside where they are greater (PNG: of 255 or 65535); 0: masks, inside where not 0", NULL},
     {"evaluate.absent", MG_BOOL, AT(masks.absent), "false", 0, 0, "masks: also score targets that a case does not have (a false alarm has Dice 0); prompts are never asked for them", NULL},
-    {"evaluate.out", MG_TEXT, AT(out), "", 0, 0, "folder for cases.csv, summary.json and pictures", NULL},
+    {"evaluate.out", MG_TEXT, AT(out), "", 0, 0, "folder for cases.csv, summary.json, pictures and maps", NULL},
     {"evaluate.method", MG_TEXT, AT(method), "", 0, 0, "name of the method in tables", NULL},
     {"evaluate.clicks", MG_LIST, AT(plan.clicks), "1,3,10", 0, 0, "numbers of clicks to score, at most 20", NULL},
     {"evaluate.click_rule", MG_CHOICE, AT(plan.click_rule), "edt", 0, 0, "edt: deepest wrong cell; component: deepest cell of the largest wrong component", "edt|component"},
@@ -59,7 +59,7 @@ static const mg_option options[] = {
     {"evaluate.one_class", MG_BOOL, AT(one_class), "false", 0, 0, "all classes are targets of one kind (numbered objects): score them as one class", NULL},
     {"evaluate.empty", MG_CHOICE, AT(plan.empty), "leave", 0, 0, "both masks empty: left out of means, or counted as Dice 1 and HD95 0", "leave|one"},
     {"evaluate.tolerance", MG_REAL, AT(plan.tolerance), "2", 0, 1000, "tolerance of the surface score NSD, in mm (pixels where there is no spacing)", NULL},
-    {"evaluate.pictures", MG_INT, AT(pictures), "8", 0, 10000, "overlay pictures to write", NULL},
+    {"evaluate.pictures", MG_INT, AT(pictures), "8", 0, 10000, "cases of which pictures are kept: an overlay of each target, and label maps of all targets for reports that show methods side by side", NULL},
     {"evaluate.seed", MG_INT, AT(seed), "0", 0, 9e15, "seed of the bootstrap", NULL},
     {"evaluate.replicates", MG_INT, AT(replicates), "10000", 0, 1e7, "bootstrap replicates (0: no intervals)", NULL},
     {0},
@@ -90,7 +90,8 @@ typedef struct {
     mg_mask_evaluator *masks; // of masks
     mg_scores one, scores;    // of a case, of this rank
     mg_eval_progress *progress;
-    int64_t every; // of the cases, one in `every` gets a picture
+    int64_t every;     // of the cases, one in `every` gets pictures and maps
+    mg_case_maps maps; // of the case at hand
 } evaluation;
 
 // Name in tables of a set's regions beside its classes; mg_free.
@@ -119,6 +120,12 @@ static mg_status keep_rows(evaluation *e, const mg_eval_target *t, const char *s
     return MG_OK;
 }
 
+// The same cases in every evaluation of the same data.
+static bool is_shown(const evaluation *e, int64_t sample)
+{
+    return e->s->pictures && sample % e->every == 0;
+}
+
 static mg_status keep_picture(evaluation *e, const mg_eval_target *t)
 {
     mg_overlay overlay = {.pixels = t->picture,
@@ -130,7 +137,8 @@ static mg_status keep_picture(evaluation *e, const mg_eval_target *t)
                           .grid_height = t->height,
                           .grid_width = t->width,
                           .click = t->click,
-                          .clicks = t->click_count};
+                          .clicks = t->click_count,
+                          .turned = mg_reader_item(e->reader, t->sample)->volume};
     char name[96];
 
     snprintf(name, sizeof name, "case-%06lld-class-%02d.png", (long long)t->sample, t->number);
@@ -153,11 +161,23 @@ static mg_status take_target(void *ctx, const mg_eval_target *t)
         id && set ? keep_rows(e, t, set, id) : MG_FAIL(MG_ERR_MEMORY, "cannot allocate a name");
     mg_free(id);
     mg_free(set);
-    if (!st && e->s->pictures && t->sample % e->every == 0) st = keep_picture(e, t);
+    if (!st && is_shown(e, t->sample)) st = keep_picture(e, t);
     return st;
 }
 
 // --- all cases --------------------------------------------------------------------------------------
+
+static mg_status keep_maps(const evaluation *e, int64_t sample)
+{
+    const mg_shard_item *item = mg_reader_item(e->reader, sample);
+    char *folder = mg_run_file(e->run, "maps"), stem[32];
+
+    MG_CHECK(folder, MG_ERR_MEMORY, "cannot allocate a path");
+    snprintf(stem, sizeof stem, "case-%06lld", (long long)sample);
+    mg_status st = mg_case_maps_write(&e->maps, folder, stem, item->set, item->name);
+    mg_free(folder);
+    return st;
+}
 
 // Model, or masks, and the data, in a name.
 static char *key_of(const evaluation *e)
@@ -186,9 +206,13 @@ static mg_status open_progress(evaluation *e, int64_t lo, int64_t hi)
 
 static mg_status score_case(evaluation *e, int64_t i)
 {
-    mg_status st = e->masks ? mg_mask_evaluator_run(e->masks, i, take_target, e)
-                            : mg_evaluator_run(e->evaluator, i, take_target, e);
+    mg_case_maps *maps = is_shown(e, i) ? &e->maps : NULL;
+    mg_status st = maps ? mg_eval_begin_maps(&e->plan, e->reader, i, maps) : MG_OK;
 
+    if (!st)
+        st = e->masks ? mg_mask_evaluator_run(e->masks, i, maps, take_target, e)
+                      : mg_evaluator_run(e->evaluator, i, maps, take_target, e);
+    if (!st && maps && maps->maps) st = keep_maps(e, i);
     if (!st) st = mg_eval_progress_add(e->progress, i, &e->one, &e->scores);
     mg_scores_free(&e->one);
     return st;
@@ -418,6 +442,7 @@ mg_status mg_cmd_evaluate(const mg_args *args)
     mg_seg_model_free(&e.model);
     mg_finetune_config_free(&e.trained);
     mg_scores_free(&e.scores);
+    mg_case_maps_free(&e.maps);
     mg_free(yaml);
     mg_config_free(&group, 1);
     return st;

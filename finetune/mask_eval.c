@@ -29,6 +29,7 @@ struct mg_mask_evaluator {
     uint8_t *gt, *ignore, *pred; // [cells]; gt owns all three and the room behind them
     uint8_t *shown_gt, *shown;   // a slice of the stored grid, for the picture
     uint8_t *picture;
+    float *logits; // of a slice for maps: 1 inside, -1 outside
 };
 
 // --- pairing ----------------------------------------------------------------------------------------
@@ -213,6 +214,8 @@ mg_status mg_mask_evaluator_create(const mg_mask_config *config, const mg_reader
 static void close_case(mg_mask_evaluator *e)
 {
     mg_free(e->values), mg_free(e->gt), mg_free(e->shown_gt), mg_free(e->picture);
+    mg_free(e->logits);
+    e->logits = NULL;
     e->values = NULL;
     e->gt = e->shown_gt = e->picture = NULL;
 }
@@ -337,6 +340,21 @@ static mg_status show_volume(mg_mask_evaluator *e, mg_eval_target *t, uint16_t c
     return MG_OK;
 }
 
+// The slice of the result that goes into the maps.
+static mg_status fill_logits(mg_mask_evaluator *e, mg_eval_target *t)
+{
+    const mg_shard_item *item = mg_reader_item(e->reader, t->sample);
+    size_t pixels = (size_t)t->maps->grid_height * (size_t)t->maps->grid_width;
+    const uint8_t *mask = item->volume ? e->shown : e->pred;
+
+    if (!e->logits) e->logits = mg_alloc(pixels * sizeof *e->logits);
+    MG_CHECK(e->logits, MG_ERR_MEMORY, "cannot allocate a slice of '%s'", item->name);
+    if (item->volume) show_slice(e, item, t->maps->slice);
+    for (size_t i = 0; i < pixels; i++) e->logits[i] = mask[i] ? 1 : -1;
+    t->logits = e->logits;
+    return MG_OK;
+}
+
 static mg_status show(mg_mask_evaluator *e, mg_eval_target *t, uint16_t classes)
 {
     const mg_shard_item *item = mg_reader_item(e->reader, t->sample);
@@ -372,11 +390,12 @@ static mg_status run_target(mg_mask_evaluator *e, mg_eval_target *t, uint16_t cl
     }
     mg_target target = {item->full_depth, item->full_height, item->full_width, e->gt,
                         e->pred,          e->ignore};
+    if (t->maps) MG_TRY(fill_logits(e, t));
     MG_TRY(mg_eval_add_row(e->plan, t, "masks", 0, &target, spacing));
     return show(e, t, classes);
 }
 
-static mg_status run_case(mg_mask_evaluator *e, int64_t sample,
+static mg_status run_case(mg_mask_evaluator *e, int64_t sample, mg_case_maps *maps,
                           mg_status (*done)(void *ctx, const mg_eval_target *target), void *ctx)
 {
     const mg_shard_item *item = mg_reader_item(e->reader, sample);
@@ -386,20 +405,21 @@ static mg_status run_case(mg_mask_evaluator *e, int64_t sample,
     for (int k = 1; k <= e->goals; k++) {
         uint16_t classes = mg_eval_goal(e->plan, e->reader, k, &name);
         if (!asked(e, item, classes)) continue;
-        mg_eval_target t = {.sample = sample, .number = k, .name = name};
+        mg_eval_target t = {.sample = sample, .number = k, .name = name, .maps = maps};
         MG_TRY(run_target(e, &t, classes));
         MG_TRY(done(ctx, &t));
     }
     return MG_OK;
 }
 
-mg_status mg_mask_evaluator_run(mg_mask_evaluator *e, int64_t sample,
+mg_status mg_mask_evaluator_run(mg_mask_evaluator *e, int64_t sample, mg_case_maps *maps,
                                 mg_status (*done)(void *ctx, const mg_eval_target *target),
                                 void *ctx)
 {
     mg_status st = MG_OK;
 
-    if (asked_at_all(e, mg_reader_item(e->reader, sample))) st = run_case(e, sample, done, ctx);
+    if (asked_at_all(e, mg_reader_item(e->reader, sample)))
+        st = run_case(e, sample, maps, done, ctx);
     close_case(e);
     return st;
 }

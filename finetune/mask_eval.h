@@ -30,7 +30,7 @@ mg_status mg_mask_evaluator_missing(const mg_mask_evaluator *e, const char *set,
 mg_status mg_mask_evaluator_extra(const mg_mask_evaluator *e, mg_texts *out);
 
 // As mg_evaluator_run. A file that does not fit its case is MG_ERR_FORMAT.
-mg_status mg_mask_evaluator_run(mg_mask_evaluator *e, int64_t sample,
+mg_status mg_mask_evaluator_run(mg_mask_evaluator *e, int64_t sample, mg_case_maps *maps,
                                 mg_status (*done)(void *ctx, const mg_eval_target *target),
                                 void *ctx);
 

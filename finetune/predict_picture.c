@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "finetune/label_map.h"
 #include "finetune/overlay.h"
 #include "finetune/seg_session.h"
 #include "runtime/log.h"
@@ -56,17 +57,6 @@ static mg_status decode(const work *w, const mg_predict_target *t, float *iou)
     return MG_OK;
 }
 
-// Each cell goes to the target with the largest logit above 0; on ties the earlier one keeps it.
-static void merge(const work *w, int number)
-{
-    size_t cells = (size_t)w->picture->height * w->picture->width;
-    for (size_t i = 0; i < cells; i++)
-        if (w->logits[i] > w->best[i]) {
-            w->best[i] = w->logits[i];
-            w->map[i] = (uint8_t)number;
-        }
-}
-
 static mg_status write_probability(const work *w, int i)
 {
     size_t cells = (size_t)w->picture->height * w->picture->width;
@@ -90,7 +80,7 @@ static mg_status run_target(const work *w, int i)
     char size[32];
 
     MG_TRY(decode(w, t, &iou));
-    merge(w, i + 1);
+    mg_label_merge(w->best, w->map, w->logits, cells, i + 1);
     for (size_t k = 0; k < cells; k++) inside += w->mask[k];
     snprintf(size, sizeof size, "pixels %lld", inside);
     mg_predict_print(t, i, size, iou);

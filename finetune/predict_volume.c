@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "finetune/label_map.h"
 #include "finetune/predict_sheet.h"
 #include "finetune/volume_blend.h"
 #include "finetune/volume_grid.h"
@@ -197,16 +198,6 @@ static void run_target(const work *w, target *t)
 
 // --- slices that are done ---------------------------------------------------------------------------
 
-// Each cell goes to the target with the largest logit above 0; on ties the earlier one keeps it.
-static void merge(float *best, uint8_t *map, const float *logits, size_t cells, int number)
-{
-    for (size_t k = 0; k < cells; k++)
-        if (logits[k] > best[k]) {
-            best[k] = logits[k];
-            map[k] = (uint8_t)number;
-        }
-}
-
 // Slice z of the file's grid, which lies between two slices that have been taken.
 static void write_slice(work *w, int z)
 {
@@ -221,7 +212,7 @@ static void write_slice(work *w, int z)
         int low = spot->low % 2, high = spot->high % 2;
         if (!t->decoded[low] && !t->decoded[high]) continue;
         mg_grid_slice(&w->grid, z, t->slice[low], t->slice[high], logits);
-        merge(w->best, w->map + at, logits, cells, i + 1);
+        mg_label_merge(w->best, w->map + at, logits, cells, i + 1);
         for (size_t k = 0; k < cells; k++) t->voxels += logits[k] > 0;
         for (size_t k = 0; k < cells && t->probability; k++)
             t->probability[at + k] = (float)mg_predict_probability(logits[k]);
@@ -240,7 +231,7 @@ static void finish_slice(work *w, int z)
         bool there = false;
         t->decoded[z % 2] = mg_blend_take(&t->blend, 0, z, logits);
         if (!t->decoded[z % 2]) continue;
-        merge(w->best, w->shown + (size_t)z * pixels, logits, pixels, i + 1);
+        mg_label_merge(w->best, w->shown + (size_t)z * pixels, logits, pixels, i + 1);
         for (size_t k = 0; k < pixels && !there; k++) there = logits[k] > 0;
         t->state[z] = there ? THERE : EMPTY;
     }

@@ -30,6 +30,8 @@ typedef struct {
     mg_scores scores;
     bool scored;
     mg_texts pictures; // names in pictures/, natural order
+    mg_json **map;     // what evaluate noted of cases in maps/*.json, natural order
+    int maps;
 } mg_report_run;
 
 // Read a run folder; what it does not hold is left empty. MG_ERR_IO, MG_ERR_FORMAT; a folder without
@@ -144,13 +146,29 @@ int mg_report_baseline(const mg_report *report, const mg_report_set *set);
 // Compare the rows. MG_ERR_MEMORY.
 mg_status mg_report_compare(const mg_report *report, mg_report_set *set);
 
+// --- report_found.c: targets found and lost ------------------------------------------------------------
+
+typedef struct {
+    int64_t found, all;
+} mg_found;
+// Of a class of a row (0: of all classes), over all cases and runs: Dice of at least report->fail_dice.
+mg_found mg_report_count_found(const mg_report *report, const mg_report_set *set,
+                               const mg_report_row *row, int class_number);
+// The part of the page: counts, and the maps of a few cases side by side. MG_ERR_FORMAT, MG_ERR_IO,
+// MG_ERR_MEMORY.
+mg_status mg_report_found(FILE *out, const mg_report *report);
+void mg_report_colours(FILE *out); // CSS of its classes o0, o1, ..., by number of the target
+
 // --- report_text.c, report_html.c ----------------------------------------------------------------------
 
 void mg_report_print(const mg_report *report, FILE *out);
 // Write the page aside and rename it. MG_ERR_IO, MG_ERR_MEMORY.
 mg_status mg_report_page(const mg_report *report, const char *path);
+void mg_html_heading(FILE *out, const mg_report_set *set);
+// The head of a row: a label, with the word that belongs beside every phantom score.
+void mg_html_row_head(FILE *out, const mg_report_set *set, const char *label);
 
-// --- report_svg.c, report_curves.c, report_pictures.c: parts of the page ---------------------------------
+// --- report_svg.c, report_outline.c, report_curves.c, report_pictures.c: parts of the page ---------------------------------
 
 void mg_html_text(FILE *out, const char *text); // escaped, for text and attribute values
 
@@ -175,6 +193,12 @@ void mg_svg_chart(FILE *out, const mg_chart *chart);
 // A mean and its interval between 0 and 1, as a dot on a line.
 void mg_svg_interval(FILE *out, double mean, const mg_interval *interval);
 
+// Outline of a number in a map [height, width] as the d of a path, in cells. `room` [height + 1, width + 1].
+void mg_svg_outline(FILE *out, const uint8_t *map, int height, int width, int number,
+                    uint8_t *room);
+
+// A PNG of a run, RUN/FOLDER/NAME, as a data URL; mg_free. MG_ERR_IO, MG_ERR_FORMAT, MG_ERR_MEMORY.
+mg_status mg_png_url(const mg_report_run *run, const char *folder, const char *name, char **url);
 // Curves of a run's metrics; nothing if there are none.
 void mg_report_curves(FILE *out, const mg_report_run *run);
 // Up to `most` pictures of a run, spread evenly, the last one included. MG_ERR_IO, MG_ERR_MEMORY.

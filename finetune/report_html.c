@@ -8,15 +8,14 @@
 #include "runtime/mem.h"
 #include "runtime/run.h"
 
-static void heading(FILE *out, const mg_report_set *set)
+void mg_html_heading(FILE *out, const mg_report_set *set)
 {
     fprintf(out, "<h3>");
     mg_html_text(out, set->name);
     fprintf(out, "%s</h3>\n", set->phantom ? " <span class=\"badge\">phantom</span>" : "");
 }
 
-// The head of a row: a label, with the word that belongs beside every phantom score.
-static void row_head(FILE *out, const mg_report_set *set, const char *label)
+void mg_html_row_head(FILE *out, const mg_report_set *set, const char *label)
 {
     fprintf(out, "<tr><th scope=\"row\">");
     mg_html_text(out, label);
@@ -79,7 +78,7 @@ static void score_row(FILE *out, const mg_report_set *set, const mg_report_entry
     const mg_interval *interval = &e->interval[MG_SCORE_DICE];
     double dice = e->average[MG_SCORE_DICE].mean;
 
-    row_head(out, set, e->label);
+    mg_html_row_head(out, set, e->label);
     fprintf(out, "<td>%lld</td>", (long long)e->average[MG_SCORE_DICE].n);
     cell(out, dice, 3, !e->control && dice == best_of(set, MG_SCORE_DICE));
     if (isnan(interval->low))
@@ -125,7 +124,7 @@ static void rows_table(FILE *out, const mg_report_set *set)
             set->unit);
     for (int i = 0; i < set->rows; i++) {
         const mg_report_row *row = &set->row[i];
-        row_head(out, set, row->label);
+        mg_html_row_head(out, set, row->label);
         fprintf(out, "<td>%d</td>", row->count);
         for (size_t k = 0; k < sizeof shown / sizeof *shown; k++)
             spread_cell(out, &row->over[shown[k]], mg_score_is_distance(shown[k]) ? 2 : 3);
@@ -147,7 +146,7 @@ static void class_table(FILE *out, const mg_report_set *set)
     }
     fprintf(out, "<th scope=\"col\">Avg</th></tr></thead><tbody>\n");
     for (int i = 0; i < set->entries; i++) {
-        row_head(out, set, set->entry[i].label);
+        mg_html_row_head(out, set, set->entry[i].label);
         for (int c = 0; c < t->classes; c++)
             cell(out, mg_report_class(&set->entry[i], t->class_number[c]).mean, 3, false);
         cell(out, set->entry[i].average[MG_SCORE_DICE].mean, 3, false);
@@ -183,7 +182,7 @@ static void msa_table(FILE *out, const mg_report_set *set)
                  "<tr><th scope=\"col\" class=\"left\">Method</th><th scope=\"col\">Dice</th>"
                  "<th scope=\"col\">IoU</th></tr></thead><tbody>\n");
     for (int i = 0; i < set->entries; i++) {
-        row_head(out, set, set->entry[i].label);
+        mg_html_row_head(out, set, set->entry[i].label);
         cell(out, set->entry[i].average[MG_SCORE_MSA_DICE].mean, 3, false);
         cell(out, set->entry[i].average[MG_SCORE_MSA_IOU].mean, 3, false);
         fprintf(out, "</tr>\n");
@@ -198,7 +197,7 @@ static void scores_section(FILE *out, const mg_report *report)
     fprintf(out, "<section id=\"scores\"><h2>Scores</h2>\n");
     for (int s = 0; s < report->sets; s++) {
         const mg_report_set *set = &report->set[s];
-        heading(out, set);
+        mg_html_heading(out, set);
         if (set->repeated) rows_table(out, set);
         fprintf(out, "<div class=\"wide\" tabindex=\"0\"><table>");
         score_head(out, set);
@@ -278,7 +277,7 @@ static void comparisons_section(FILE *out, const mg_report *report)
     for (int s = 0; s < report->sets; s++) {
         const mg_report_set *set = &report->set[s];
         if (!set->pairs) continue;
-        heading(out, set);
+        mg_html_heading(out, set);
         fprintf(out, "<div class=\"wide\" tabindex=\"0\"><table><thead><tr>"
                      "<th scope=\"col\" class=\"left\">Difference</th><th scope=\"col\">Cases</th>"
                      "<th scope=\"col\">Mean</th><th scope=\"col\">95 %% interval</th>"
@@ -296,7 +295,7 @@ static void noc_row(FILE *out, const mg_report_set *set, const mg_report_entry *
 {
     mg_noc_summary n = mg_score_noc(&e->table);
 
-    row_head(out, set, e->label);
+    mg_html_row_head(out, set, e->label);
     fprintf(out, "<td>%lld</td>", (long long)n.rows);
     for (int l = 0; l < MG_NOC_LEVELS; l++) {
         cell(out, n.mean[l], 2, false);
@@ -402,7 +401,7 @@ static void clicks_section(FILE *out, const mg_report *report)
     for (int s = 0; s < report->sets; s++) {
         const mg_report_set *set = &report->set[s];
         if (!has_clicks(set)) continue;
-        heading(out, set);
+        mg_html_heading(out, set);
         click_charts(out, report, set);
         noc_table(out, set);
     }
@@ -488,7 +487,7 @@ static void runs_section(FILE *out, const mg_report *report)
 // --- page --------------------------------------------------------------------------------------------
 
 typedef struct {
-    bool scores, comparisons, clicks, training, pictures;
+    bool scores, found, comparisons, clicks, training, pictures;
 } contents;
 
 static contents look(const mg_report *report)
@@ -501,6 +500,7 @@ static contents look(const mg_report *report)
     }
     for (int r = 0; r < report->runs; r++) {
         c.training |= report->run[r].series_count > 0;
+        c.found |= report->run[r].maps > 0;
         c.pictures |= report->run[r].pictures.count > 0 && report->pictures > 0;
     }
     return c;
@@ -514,14 +514,15 @@ static void head(FILE *out, const mg_report *report, const contents *c)
             "<meta name=\"generator\" content=\"medgraft %s\"><title>",
             mg_version());
     mg_html_text(out, report->title);
-    fprintf(out,
-            "</title>\n<style>%s</style></head>\n<body><a class=\"skip\" href=\"#main\">Skip to "
-            "the results</a>\n<header><h1>",
-            mg_report_style);
+    fprintf(out, "</title>\n<style>%s", mg_report_style);
+    mg_report_colours(out);
+    fprintf(out, "</style></head>\n<body><a class=\"skip\" href=\"#main\">Skip to the results</a>\n"
+                 "<header><h1>");
     mg_html_text(out, report->title);
     fprintf(out, "</h1><p class=\"note\">medgraft %s, %d run%s</p>\n<nav aria-label=\"Parts\">",
             mg_version(), report->runs, report->runs == 1 ? "" : "s");
     if (c->scores) fprintf(out, "<a href=\"#scores\">Scores</a>");
+    if (c->found) fprintf(out, "<a href=\"#found\">Found and lost</a>");
     if (report->tables) fprintf(out, "<a href=\"#paper\">Beside the paper</a>");
     if (c->comparisons) fprintf(out, "<a href=\"#comparisons\">Comparisons</a>");
     if (c->clicks) fprintf(out, "<a href=\"#clicks\">Clicks</a>");
@@ -536,6 +537,7 @@ static mg_status write_page(FILE *out, const mg_report *report)
 
     head(out, report, &c);
     if (c.scores) scores_section(out, report);
+    if (c.found) MG_TRY(mg_report_found(out, report));
     if (report->tables) paper_section(out, report);
     if (c.comparisons) comparisons_section(out, report);
     if (c.clicks) clicks_section(out, report);

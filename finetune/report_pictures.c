@@ -8,7 +8,8 @@
 
 enum { MAX_PICTURE = 4 << 20 }; // larger files are left out, with a warning
 
-static void print_base64(FILE *out, const unsigned char *data, size_t bytes)
+// `out` has room for 4 characters for each 3 bytes begun, and the 0 behind them.
+static void encode_base64(const unsigned char *data, size_t bytes, char *out)
 {
     static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -16,11 +17,33 @@ static void print_base64(FILE *out, const unsigned char *data, size_t bytes)
         unsigned left = (unsigned)(bytes - i < 3 ? bytes - i : 3);
         unsigned word = (unsigned)data[i] << 16 | (left > 1 ? (unsigned)data[i + 1] << 8 : 0) |
                         (left > 2 ? data[i + 2] : 0);
-        fputc(digit[word >> 18], out);
-        fputc(digit[word >> 12 & 63], out);
-        fputc(left > 1 ? digit[word >> 6 & 63] : '=', out);
-        fputc(left > 2 ? digit[word & 63] : '=', out);
+        *out++ = digit[word >> 18];
+        *out++ = digit[word >> 12 & 63];
+        *out++ = left > 1 ? digit[word >> 6 & 63] : '=';
+        *out++ = left > 2 ? digit[word & 63] : '=';
     }
+    *out = '\0';
+}
+
+mg_status mg_png_url(const mg_report_run *run, const char *folder, const char *name, char **url)
+{
+    static const char head[] = "data:image/png;base64,", signature[] = "\x89PNG\r\n\x1a\n";
+    char *path = mg_sprintf("%s/%s/%s", run->path, folder, name), *data = NULL;
+    size_t bytes = 0;
+
+    *url = NULL;
+    MG_CHECK(path, MG_ERR_MEMORY, "cannot allocate a path");
+    mg_status st = mg_read_file(path, MAX_PICTURE, &data, &bytes);
+    if (!st && (bytes < 8 || memcmp(data, signature, 8) != 0))
+        st = MG_FAIL(MG_ERR_FORMAT, "'%s' is no PNG file", path);
+    if (!st && !(*url = mg_alloc(sizeof head + (bytes + 2) / 3 * 4)))
+        st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate the picture '%s'", path);
+    if (!st) {
+        memcpy(*url, head, sizeof head);
+        encode_base64((const unsigned char *)data, bytes, *url + sizeof head - 1);
+    }
+    mg_free(path), mg_free(data);
+    return st;
 }
 
 // "recon-000100.png" as "recon 000100".
@@ -37,15 +60,9 @@ static void print_caption(FILE *out, const char *name)
 
 static mg_status print_picture(FILE *out, const mg_report_run *run, const char *name)
 {
-    static const char signature[] = "\x89PNG\r\n\x1a\n";
-    char *path = mg_sprintf("%s/pictures/%s", run->path, name), *data = NULL;
-    size_t bytes = 0;
+    char *url;
+    mg_status st = mg_png_url(run, "pictures", name, &url);
 
-    MG_CHECK(path, MG_ERR_MEMORY, "cannot allocate a path");
-    mg_status st = mg_read_file(path, MAX_PICTURE, &data, &bytes);
-    if (!st && (bytes < 8 || memcmp(data, signature, 8) != 0))
-        st = MG_FAIL(MG_ERR_FORMAT, "'%s' is no PNG file", path);
-    mg_free(path);
     if (st == MG_ERR_FORMAT) {
         mg_warn("%s: left out", mg_err_message());
         mg_err_clear();
@@ -56,12 +73,10 @@ static mg_status print_picture(FILE *out, const mg_report_run *run, const char *
     print_caption(out, name);
     fprintf(out, ", run ");
     mg_html_text(out, run->name);
-    fprintf(out, "\" src=\"data:image/png;base64,");
-    print_base64(out, (const unsigned char *)data, bytes);
-    fprintf(out, "\"><figcaption>");
+    fprintf(out, "\" src=\"%s\"><figcaption>", url);
     print_caption(out, name);
     fprintf(out, "</figcaption></figure>\n");
-    mg_free(data);
+    mg_free(url);
     return MG_OK;
 }
 

@@ -1,5 +1,5 @@
 // What a report reads from a run folder: provenance.json, metrics.jsonl, the scores of an
-// evaluation, the names of pictures/*.png.
+// evaluation, the names of pictures/*.png, maps/*.json.
 #include <math.h>
 #include <string.h>
 
@@ -23,6 +23,8 @@ void mg_report_run_free(mg_report_run *run)
     mg_json_free(&run->provenance);
     mg_scores_free(&run->scores);
     mg_texts_free(&run->pictures);
+    for (int i = 0; i < run->maps; i++) mg_json_free(&run->map[i]);
+    mg_free(run->map);
     *run = (mg_report_run){0};
 }
 
@@ -131,6 +133,25 @@ static mg_status list_pictures(mg_report_run *run, const char *dir)
     return st;
 }
 
+static mg_status read_maps(mg_report_run *run, const char *dir)
+{
+    mg_texts files = {0};
+    mg_status st = mg_list_dir(dir, NULL, &files, NULL);
+
+    if (!st && files.count && !(run->map = mg_calloc(files.count, sizeof *run->map)))
+        st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate the maps of '%s'", run->path);
+    for (size_t i = 0; i < files.count && !st; i++) {
+        if (!mg_path_has_ext(files.item[i], ".json")) continue;
+        char *path = mg_path_join(dir, files.item[i]);
+        st = path ? mg_json_read(path, &run->map[run->maps])
+                  : MG_FAIL(MG_ERR_MEMORY, "cannot allocate a path");
+        run->maps += !st;
+        mg_free(path);
+    }
+    mg_texts_free(&files);
+    return st;
+}
+
 // "runs/msa/" and "runs/msa" are named "msa", "." by its place.
 static char *name_of(const char *path)
 {
@@ -149,9 +170,9 @@ mg_status mg_report_run_read(const char *path, mg_report_run *run)
     *run = (mg_report_run){.path = mg_strdup(path), .name = name_of(path)};
     char *provenance = mg_path_join(path, "provenance.json");
     char *metrics = mg_path_join(path, "metrics.jsonl");
-    char *pictures = mg_path_join(path, "pictures");
+    char *pictures = mg_path_join(path, "pictures"), *maps = mg_path_join(path, "maps");
 
-    if (!run->path || !run->name || !provenance || !metrics || !pictures) {
+    if (!run->path || !run->name || !provenance || !metrics || !pictures || !maps) {
         st = MG_FAIL(MG_ERR_MEMORY, "cannot allocate the run '%s'", path);
         goto done;
     }
@@ -167,11 +188,13 @@ mg_status mg_report_run_read(const char *path, mg_report_run *run)
     if (!st && trained) st = read_metrics(run, metrics);
     if (!st && run->scored) st = mg_scores_read(path, &run->scores);
     if (!st && mg_path_is_dir(pictures)) st = list_pictures(run, pictures);
+    if (!st && mg_path_is_dir(maps)) st = read_maps(run, maps);
 
 done:
     mg_free(provenance);
     mg_free(metrics);
     mg_free(pictures);
+    mg_free(maps);
     if (st) mg_report_run_free(run);
     return st;
 }

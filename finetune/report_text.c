@@ -78,6 +78,29 @@ static void print_msa(FILE *out, const mg_report_set *set, int width)
     }
 }
 
+// Targets found, by line and class, as "found/all".
+static void print_found(FILE *out, const mg_report *report, const mg_report_set *set, int width)
+{
+    const mg_score_table *t = &set->entry[0].table;
+
+    fprintf(out, "\nTargets found, Dice of at least %g%s\n%-*s%s %9s", report->fail_dice,
+            set->phantom ? " (phantom)" : "", width, "", set->phantom ? "         " : "", "all");
+    for (int c = 0; c < t->classes; c++) fprintf(out, " %14.14s", t->class_name[c]);
+    fputc('\n', out);
+    for (int i = 0; i < set->rows; i++) {
+        const mg_report_row *row = &set->row[i];
+        if (row->control) continue;
+        fprintf(out, "%-*s%s", width, row->label, set->phantom ? "  phantom" : "");
+        for (int c = -1; c < t->classes; c++) {
+            mg_found n = mg_report_count_found(report, set, row, c < 0 ? 0 : t->class_number[c]);
+            char text[48];
+            snprintf(text, sizeof text, "%lld/%lld", (long long)n.found, (long long)n.all);
+            fprintf(out, " %*s", c < 0 ? 9 : 14, text);
+        }
+        fputc('\n', out);
+    }
+}
+
 static void print_pairs(FILE *out, const mg_report_set *set, int width)
 {
     fprintf(out, "\nDice case by case%s, Wilcoxon signed-rank, p adjusted by Holm\n",
@@ -145,6 +168,7 @@ void mg_report_print(const mg_report *report, FILE *out)
         for (int i = 0; i < set->entries; i++) print_entry(out, set, &set->entry[i], width);
         print_missing(out, set);
         if (set->entry[0].table.classes > 1) print_classes(out, set, width);
+        if (set->entry[0].table.classes > 1) print_found(out, report, set, width);
         if (set->pairs) print_pairs(out, set, width);
         if (mg_report_has_msa(set)) print_msa(out, set, width);
     }

@@ -20,7 +20,7 @@ struct mg_evaluator {
     uint8_t *picture;             // of the last case
     // masks of the case, [height, width] of its original grid
     uint8_t *gt, *other, *ignore, *pred;
-    float *logits; // the same grid, for plan.msa_score; else NULL
+    float *logits; // on the same grid
     int height, width;
     double spacing[3];
 };
@@ -81,7 +81,8 @@ mg_status mg_eval_add_row(const mg_eval_plan *p, mg_eval_target *t, const char *
     MG_TRY(mg_metric_measure(target, target->depth > 1 ? 3 : 2, spacing, p->tolerance,
                              p->tolerances, p->threads, &row->metric));
     if (p->empty_is_one) mg_metric_empty_is_one(&row->metric, p->tolerances);
-    return MG_OK;
+    if (!t->maps || !t->logits) return MG_OK;
+    return mg_case_maps_add(t->maps, protocol, t->number, row->metric.dice, t->logits);
 }
 
 bool mg_eval_wants(const mg_eval_plan *p, int k)
@@ -136,8 +137,7 @@ void mg_evaluator_destroy(mg_evaluator **evaluator)
     mg_clicker_destroy(&e->clicker);
     mg_volume_evaluator_destroy(&e->volumes);
     mg_free(e->picture);
-    mg_free(e->gt);
-    mg_free(e->logits);
+    mg_free(e->gt), mg_free(e->logits);
     mg_free(e);
     *evaluator = NULL;
 }
@@ -149,14 +149,12 @@ static mg_status reserve(mg_evaluator *e, int height, int width)
     size_t cells = (size_t)height * width;
 
     if (e->height == height && e->width == width) return MG_OK;
-    mg_free(e->gt);
-    mg_free(e->logits);
+    mg_free(e->gt), mg_free(e->logits);
     mg_clicker_destroy(&e->clicker);
     e->height = e->width = 0;
     e->gt = mg_alloc(4 * cells);
-    e->logits = e->plan.msa_score ? mg_alloc(cells * sizeof *e->logits) : NULL;
-    MG_CHECK(e->gt && (e->logits || !e->plan.msa_score), MG_ERR_MEMORY,
-             "cannot allocate masks of %d x %d", height, width);
+    e->logits = mg_alloc(cells * sizeof *e->logits);
+    MG_CHECK(e->gt && e->logits, MG_ERR_MEMORY, "cannot allocate masks of %d x %d", height, width);
     e->other = e->gt + cells;
     e->ignore = e->gt + 2 * cells;
     e->pred = e->gt + 3 * cells;
@@ -195,7 +193,7 @@ static mg_status add_row(mg_evaluator *e, mg_eval_target *t, const char *protoco
 {
     mg_target target = target_of(e, e->pred);
     MG_TRY(mg_eval_add_row(&e->plan, t, protocol, clicks, &target, e->spacing));
-    if (e->logits)
+    if (e->plan.msa_score)
         mg_metric_msa(e->logits, e->gt, e->ignore, 1, (size_t)e->height * e->width,
                       &t->row[t->rows - 1].metric);
     return MG_OK;
@@ -209,6 +207,15 @@ static mg_click next_click(mg_evaluator *e, const mg_eval_target *t)
     return mg_click_edt(e->clicker, &target, 0, t->click, t->click_count);
 }
 
+// Nothing has been decoded yet.
+static void clear(mg_evaluator *e)
+{
+    size_t cells = (size_t)e->height * e->width;
+
+    memset(e->pred, 0, cells);
+    for (size_t i = 0; i < cells; i++) e->logits[i] = -INFINITY;
+}
+
 // k = 1, 2, ...: a click, a pass; a row where k is asked for. Where no click is possible the last
 // mask stands for every further k.
 static mg_status run_clicks(mg_evaluator *e, mg_eval_target *t)
@@ -219,8 +226,7 @@ static mg_status run_clicks(mg_evaluator *e, mg_eval_target *t)
     char name[24];
 
     if (p->curve) last = t->curve = MG_EVAL_MAX_CLICKS;
-    memset(e->pred, 0, (size_t)e->height * e->width);
-    for (int i = 0; e->logits && i < e->height * e->width; i++) e->logits[i] = -INFINITY;
+    clear(e);
     mg_seg_session_reset(e->session);
     for (int k = 1; k <= last; k++) {
         if (!stopped) {
@@ -297,7 +303,7 @@ static mg_status run_other_object(mg_evaluator *e, mg_eval_target *t, uint16_t c
     return add_row(e, t, "other object", 1);
 }
 
-static mg_status run_picture(mg_evaluator *e, int64_t sample,
+static mg_status run_picture(mg_evaluator *e, int64_t sample, mg_case_maps *maps,
                              mg_status (*done)(void *ctx, const mg_eval_target *target), void *ctx)
 {
     const mg_shard_item *item = mg_reader_item(e->reader, sample);
@@ -307,9 +313,10 @@ static mg_status run_picture(mg_evaluator *e, int64_t sample,
     MG_TRY(open_case(e, sample));
     for (int k = 1; (classes = mg_eval_goal(&e->plan, e->reader, k, &name)); k++) {
         if (!mg_eval_asked(item, classes)) continue;
-        mg_eval_target t = {.sample = sample, .number = k, .name = name};
+        mg_eval_target t = {.sample = sample, .number = k, .name = name, .maps = maps};
         MG_TRY(mg_eval_mask(e->reader, sample, classes, true, e->gt, e->ignore, e->other));
-        if (e->plan.other_object) MG_TRY(run_other_object(e, &t, classes));
+        if (e->plan.other_object) MG_TRY(run_other_object(e, &t, classes)); // has no map
+        t.logits = e->logits;
         if (e->plan.box) MG_TRY(run_box(e, &t));
         if (e->plan.texts) MG_TRY(run_text(e, &t));
         MG_TRY(run_clicks(e, &t));
@@ -326,13 +333,13 @@ static mg_status run_picture(mg_evaluator *e, int64_t sample,
     return MG_OK;
 }
 
-mg_status mg_evaluator_run(mg_evaluator *e, int64_t sample,
+mg_status mg_evaluator_run(mg_evaluator *e, int64_t sample, mg_case_maps *maps,
                            mg_status (*done)(void *ctx, const mg_eval_target *target), void *ctx)
 {
     const mg_shard_item *item = mg_reader_item(e->reader, sample);
 
     if (!item->classes) return MG_OK;
-    if (!item->volume && item->depth == 1) return run_picture(e, sample, done, ctx);
+    if (!item->volume && item->depth == 1) return run_picture(e, sample, maps, done, ctx);
     if (!e->volumes) MG_TRY(mg_volume_evaluator_create(e->model, e->reader, &e->plan, &e->volumes));
-    return mg_volume_evaluator_run(e->volumes, sample, done, ctx);
+    return mg_volume_evaluator_run(e->volumes, sample, maps, done, ctx);
 }

@@ -2,6 +2,7 @@
 #ifndef MG_FINETUNE_SEG_EVAL_H
 #define MG_FINETUNE_SEG_EVAL_H
 
+#include "finetune/case_maps.h"
 #include "finetune/metric.h"
 #include "finetune/seg_session.h"
 #include "finetune/text_choice.h"
@@ -62,6 +63,10 @@ typedef struct {
     double dice_after[MG_EVAL_MAX_CLICKS],
         iou_after[MG_EVAL_MAX_CLICKS]; // NaN behind an early stop
     int curve;                         // entries of the two
+    // Where the rows' masks are kept beside those of other targets, NULL: nowhere; and the logits of the
+    // row to come, on the grid of the maps.
+    mg_case_maps *maps;
+    const float *logits;
     // For a picture of the result; of a volume the slice with the largest target.
     const uint8_t *gt, *mask; // [height, width] reference, and result of the last row
     int height, width;
@@ -82,7 +87,12 @@ bool mg_eval_asked(const mg_shard_item *item, uint16_t classes);
 // Its mask: on the original grid, or on the stored one. `room` as large as the mask.
 mg_status mg_eval_mask(const mg_reader *reader, int64_t sample, uint16_t classes, bool original,
                        uint8_t *mask, uint8_t *ignore, uint8_t *room);
-// Measure a mask and append a row.
+// Begin the maps of a case: its picture and the targets that it is asked for, of a volume on the slice of the
+// stored grid that shows most of them (then most of their cells, then the smaller z). Regions beside
+// classes are left out. MG_ERR_MEMORY.
+mg_status mg_eval_begin_maps(const mg_eval_plan *plan, const mg_reader *reader, int64_t sample,
+                             mg_case_maps *maps);
+// Measure a mask and append a row; keep its map.
 mg_status mg_eval_add_row(const mg_eval_plan *plan, mg_eval_target *t, const char *protocol,
                           int clicks, const mg_target *target, const double spacing[3]);
 bool mg_eval_wants(const mg_eval_plan *plan, int clicks);
@@ -99,8 +109,8 @@ mg_status mg_evaluator_create(const mg_seg_model *model, const mg_reader *reader
 void mg_evaluator_destroy(mg_evaluator **evaluator);
 
 // Encode the case and score every target present in it, on its original grid; `done` gets each target
-// (borrowed until it returns).
-mg_status mg_evaluator_run(mg_evaluator *e, int64_t sample,
+// (borrowed until it returns). `maps`: begun for this case, or NULL.
+mg_status mg_evaluator_run(mg_evaluator *e, int64_t sample, mg_case_maps *maps,
                            mg_status (*done)(void *ctx, const mg_eval_target *target), void *ctx);
 
 #endif

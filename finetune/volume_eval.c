@@ -402,7 +402,7 @@ static mg_status run_target(mg_volume_evaluator *e, mg_eval_target *t, uint16_t 
     return MG_OK;
 }
 
-mg_status mg_volume_evaluator_run(mg_volume_evaluator *e, int64_t sample,
+mg_status mg_volume_evaluator_run(mg_volume_evaluator *e, int64_t sample, mg_case_maps *maps,
                                   mg_status (*done)(void *ctx, const mg_eval_target *target),
                                   void *ctx)
 {
@@ -412,7 +412,8 @@ mg_status mg_volume_evaluator_run(mg_volume_evaluator *e, int64_t sample,
 
     for (int k = 1; !st && (classes = mg_eval_goal(e->plan, e->reader, k, &name)); k++) {
         if (!mg_eval_asked(e->item, classes)) continue;
-        mg_eval_target t = {.sample = sample, .number = k, .name = name};
+        mg_eval_target t = {.sample = sample, .number = k, .name = name, .maps = maps};
+        if (maps) t.logits = e->logits + (size_t)maps->slice * e->session->pixels;
         st = run_target(e, &t, classes);
         if (!st) st = done(ctx, &t);
     }

@@ -13,7 +13,7 @@ mg_status mg_volume_evaluator_create(const mg_seg_model *model, const mg_reader 
                                      const mg_eval_plan *plan, mg_volume_evaluator **out);
 void mg_volume_evaluator_destroy(mg_volume_evaluator **evaluator);
 
-mg_status mg_volume_evaluator_run(mg_volume_evaluator *e, int64_t sample,
+mg_status mg_volume_evaluator_run(mg_volume_evaluator *e, int64_t sample, mg_case_maps *maps,
                                   mg_status (*done)(void *ctx, const mg_eval_target *target),
                                   void *ctx);
 

@@ -260,7 +260,7 @@ static void as_evaluation(void **state)
         write_ball(&s, in_folder("ball.nii.gz"), straight, forward, MG_I16, turn);
         open_scorer("set", "run", cases[n].form, &e);
         int64_t i = item_named(e.reader, name);
-        OK(mg_evaluator_run(e.evaluator, i, keep_metric, want));
+        OK(mg_evaluator_run(e.evaluator, i, NULL, keep_metric, want));
         for (int c = 1; c <= 2; c++) {
             mg_click click[16];
             char clicks[600];
@@ -399,7 +399,7 @@ static void as_evaluation_on_another_grid(void **state)
     const mg_shard_item *item = mg_reader_item(e.reader, 0);
     mg_metric want[17] = {0};
     char *volume = mg_sprintf("%s/%s", in_folder("amos"), item->name);
-    OK(mg_evaluator_run(e.evaluator, 0, keep_metric, want));
+    OK(mg_evaluator_run(e.evaluator, 0, NULL, keep_metric, want));
     for (int c = 1; c <= 15 && compared < 3; c++) {
         mg_click click[64];
         char clicks[4000];

@@ -431,8 +431,8 @@ static void prints_text(void **state)
     fclose(out);
     CHECK(strstr(text, "fundus (phantom), distances in px"));
     CHECK(strstr(text, "SAM, 10 clicks") && strstr(text, "btcv, distances in mm"));
-    // Beside every line: 5 of scores, 5 of classes, 10 comparisons.
-    CHECK(count_of(text, "  phantom ") == 20);
+    // Beside every line: 5 of scores, 5 of classes, 5 of targets found, 10 comparisons.
+    CHECK(count_of(text, "  phantom ") == 25);
     free(text);
     mg_report_free(&r);
 }

@@ -29,7 +29,7 @@ static const mg_option options[] = {
     {"predict.clicks", MG_TEXT, AT(clicks), "", 0, 0, "clicks of one target, counted from 0: 'x,y x,y,0' of a picture, 'x,y,z x,y,z,0' of a volume (a last 0 marks background)", NULL},
     {"predict.box", MG_TEXT, AT(box), "", 0, 0, "its box: 'x0,y0,x1,y1'; of a volume 'x0,y0,z0,x1,y1,z1', used on each of its slices, and there may be several", NULL},
     {"predict.text", MG_TEXT, AT(text), "", 0, 0, "what it is, in words (of a model that was trained with texts)", NULL},
-    {"predict.prompts", MG_TEXT, AT(prompts), "", 0, 0, "JSON file with the clicks, boxes and texts of several targets (README.md)", NULL},
+    {"predict.prompts", MG_TEXT, AT(prompts), "", 0, 0, "JSON file with the clicks, boxes and texts of several targets (docs/predict.md)", NULL},
     {"predict.coordinates", MG_CHOICE, AT(coordinates), "voxel", 0, 0, "volumes: voxels along the file's own axes, or RAS mm", "voxel|mm"},
     {"predict.volume", MG_CHOICE, AT(volume), "stack", 0, 0, "volumes: a prompt reaches the other slices of its stack, or only its own slice", "stack|slice"},
     {"predict.texts", MG_TEXT, AT(files.texts), "", 0, 0, "file of embedded texts (medgraft text) that holds the texts", NULL},

@@ -19,6 +19,11 @@ typedef struct {
     int height, width;
 } canvas;
 
+static const uint8_t *colour_of(const uint8_t *targets, int i)
+{
+    return targets ? target_colour[(targets[i] - 1) % COLOURS] : white;
+}
+
 static void blend(canvas *c, int y, int x, const uint8_t colour[3], double share)
 {
     if (y < 0 || x < 0 || y >= c->height || x >= c->width) return;
@@ -62,7 +67,7 @@ static double place_of(const mg_overlay *o, double cell, double half, int cells,
     return o->turned ? size - at : at;
 }
 
-static void draw_click(canvas *c, const mg_overlay *o, const mg_click *click)
+static void draw_click(canvas *c, const mg_overlay *o, const mg_click *click, const uint8_t *ring)
 {
     double cy = place_of(o, click->y, 0.5, o->grid_height, c->height);
     double cx = place_of(o, click->x, 0.5, o->grid_width, c->width);
@@ -73,12 +78,12 @@ static void draw_click(canvas *c, const mg_overlay *o, const mg_click *click)
             double d = hypot(y + 0.5 - cy, x + 0.5 - cx);
             if (d <= r)
                 blend(c, y, x, click->label ? green : red, 1);
-            else if (d <= r + 1.5)
-                blend(c, y, x, white, 1);
+            else if (d <= r + 2)
+                blend(c, y, x, ring, 1);
         }
 }
 
-static void draw_box(canvas *c, const mg_overlay *o, const double box[4])
+static void draw_box(canvas *c, const mg_overlay *o, const double box[4], const uint8_t *colour)
 {
     int y0 = (int)place_of(o, box[1], 0, o->grid_height, c->height);
     int y1 = (int)place_of(o, box[3], 1, o->grid_height, c->height);
@@ -86,12 +91,12 @@ static void draw_box(canvas *c, const mg_overlay *o, const double box[4])
     int x1 = (int)place_of(o, box[2], 1, o->grid_width, c->width);
 
     for (int x = x0 < x1 ? x0 : x1; x < (x0 < x1 ? x1 : x0); x++) {
-        blend(c, y0 < y1 ? y0 : y1, x, white, 1);
-        blend(c, (y0 < y1 ? y1 : y0) - 1, x, white, 1);
+        blend(c, y0 < y1 ? y0 : y1, x, colour, 1);
+        blend(c, (y0 < y1 ? y1 : y0) - 1, x, colour, 1);
     }
     for (int y = y0 < y1 ? y0 : y1; y < (y0 < y1 ? y1 : y0); y++) {
-        blend(c, y, x0 < x1 ? x0 : x1, white, 1);
-        blend(c, y, (x0 < x1 ? x1 : x0) - 1, white, 1);
+        blend(c, y, x0 < x1 ? x0 : x1, colour, 1);
+        blend(c, y, (x0 < x1 ? x1 : x0) - 1, colour, 1);
     }
 }
 
@@ -107,8 +112,8 @@ static void draw(canvas *c, const mg_overlay *o)
         }
     draw_mask(c, o, o->pred, NULL, 0.3);
     if (o->gt) draw_mask(c, o, o->gt, green, 0);
-    for (int i = 0; i < o->boxes; i++) draw_box(c, o, o->box[i]);
-    for (int i = 0; i < o->clicks; i++) draw_click(c, o, &o->click[i]);
+    for (int i = 0; i < o->boxes; i++) draw_box(c, o, o->box[i], colour_of(o->box_of, i));
+    for (int i = 0; i < o->clicks; i++) draw_click(c, o, &o->click[i], colour_of(o->click_of, i));
 }
 
 static void fit(const mg_overlay *o, int side, canvas *c)

@@ -17,6 +17,8 @@ typedef struct {
     int clicks;
     const double (*box)[4]; // x0, y0, x1, y1, in cells of the grid, both ends included
     int boxes;
+    const uint8_t *click_of,
+        *box_of; // numbers of their targets, whose colours they get; NULL: white
     double tall; // height of a pixel over its width; 0 stands for 1
     bool
         turned; // by half a turn: axial slices of our grid as they are looked at, front up, right side left
@@ -24,7 +26,7 @@ typedef struct {
 
 // Write a PNG with the long side near `side`: the picture, the reference outlined in green, each target's
 // prediction filled and outlined in its colour (orange, blue, violet, yellow, ... again), positive clicks as
-// green and negative ones as red dots, boxes as white frames.
+// green and negative ones as red dots with a ring, boxes as frames.
 mg_status mg_overlay_write(const char *path, const mg_overlay *o, int side);
 
 // Several of them in one PNG, in rows of `columns`, each with the long side near `side`.

@@ -2,10 +2,9 @@
 #include "finetune/predict_picture.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "finetune/label_map.h"
-#include "finetune/overlay.h"
+#include "finetune/predict_sheet.h"
 #include "finetune/seg_session.h"
 #include "runtime/log.h"
 #include "runtime/mem.h"
@@ -91,31 +90,22 @@ static mg_status run_target(const work *w, int i)
     return w->files->probability[0] ? write_probability(w, i) : MG_OK;
 }
 
-// All targets with all their clicks and boxes.
 static mg_status write_overlay(const work *w)
 {
-    enum { MOST = 1024 };
     const mg_picture *p = w->picture;
-    mg_click *click = mg_alloc(MOST * sizeof *click);
-    double(*box)[4] = mg_alloc(MOST * sizeof *box);
+    mg_predict_marks *marks = mg_alloc(sizeof *marks);
     mg_overlay o = {.pixels = p->pixels,
                     .height = p->height,
                     .width = p->width,
                     .channels = p->channels,
                     .pred = w->map,
                     .grid_height = p->height,
-                    .grid_width = p->width,
-                    .click = click,
-                    .box = (const double(*)[4])box};
-    mg_status st = click && box ? MG_OK : MG_FAIL(MG_ERR_MEMORY, "cannot allocate an overlay");
+                    .grid_width = p->width};
 
-    for (int i = 0; i < w->prompts->count && !st; i++) {
-        const mg_predict_target *t = &w->prompts->target[i];
-        for (int k = 0; k < t->clicks && o.clicks < MOST; k++) click[o.clicks++] = t->click[k];
-        if (t->boxes) memcpy(box[o.boxes++], t->box[0].box, sizeof *box);
-    }
-    if (!st) st = mg_overlay_write(w->files->overlay, &o, 768);
-    mg_free(click), mg_free(box);
+    MG_CHECK(marks, MG_ERR_MEMORY, "cannot allocate an overlay");
+    mg_predict_mark(w->prompts, 0, marks, &o);
+    mg_status st = mg_overlay_write(w->files->overlay, &o, 768);
+    mg_free(marks);
     return st;
 }
 

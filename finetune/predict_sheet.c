@@ -3,29 +3,40 @@
 
 #include <string.h>
 
-#include "finetune/overlay.h"
 #include "runtime/mem.h"
 
-enum { COLUMNS = 3, SIDE = 320, MOST = 256 };
+enum { COLUMNS = 3, SIDE = 320 };
 
-// What is drawn on a slice.
-typedef struct {
-    mg_click click[MOST];
-    double box[MOST][4];
-    int clicks, boxes;
-} marks;
-
-static void take_marks(const mg_predict_prompts *p, int z, marks *out)
+static void add_box(mg_predict_marks *m, const double box[4], int target)
 {
-    out->clicks = out->boxes = 0;
+    if (m->boxes == MG_MARKS_MAX) return;
+    memcpy(m->box[m->boxes], box, sizeof m->box[0]);
+    m->box_of[m->boxes++] = (uint8_t)target;
+}
+
+static void add_click(mg_predict_marks *m, mg_click click, int target)
+{
+    if (m->clicks == MG_MARKS_MAX) return;
+    m->click[m->clicks] = click;
+    m->click_of[m->clicks++] = (uint8_t)target;
+}
+
+void mg_predict_mark(const mg_predict_prompts *p, int z, mg_predict_marks *m, mg_overlay *o)
+{
+    m->clicks = m->boxes = 0;
     for (int i = 0; i < p->count; i++) {
         const mg_predict_target *t = &p->target[i];
         for (int k = 0; k < t->clicks; k++)
-            if (t->click[k].z == z && out->clicks < MOST) out->click[out->clicks++] = t->click[k];
+            if (t->click[k].z == z) add_click(m, t->click[k], i + 1);
         for (int k = 0; k < t->boxes; k++)
-            if (t->box[k].first <= z && z <= t->box[k].last && out->boxes < MOST)
-                memcpy(out->box[out->boxes++], t->box[k].box, sizeof out->box[0]);
+            if (t->box[k].first <= z && z <= t->box[k].last) add_box(m, t->box[k].box, i + 1);
     }
+    o->click = m->click;
+    o->clicks = m->clicks;
+    o->click_of = m->click_of;
+    o->box = (const double(*)[4])m->box;
+    o->boxes = m->boxes;
+    o->box_of = m->box_of;
 }
 
 static bool is_shown(const mg_predict_sheet *s, int z)
@@ -82,12 +93,11 @@ mg_status mg_predict_sheet_write(const char *path, mg_predict_sheet *s)
     choose(s, area);
     mg_free(area);
     uint8_t *picture = mg_alloc((size_t)s->shown * pixels * 3);
-    marks *mark = mg_alloc((size_t)s->shown * sizeof *mark);
+    mg_predict_marks *mark = mg_alloc((size_t)s->shown * sizeof *mark);
     mg_status st = picture && mark ? MG_OK : MG_FAIL(MG_ERR_MEMORY, "cannot allocate an overlay");
     for (int i = 0; i < s->shown && !st; i++) {
         int z = s->slice[i];
         st = s->slices.read(s->slices.ctx, z, 1, picture + i * pixels * 3);
-        take_marks(s->prompts, z, &mark[i]);
         overlay[i] = (mg_overlay){.pixels = picture + i * pixels * 3,
                                   .height = height,
                                   .width = width,
@@ -95,12 +105,9 @@ mg_status mg_predict_sheet_write(const char *path, mg_predict_sheet *s)
                                   .pred = s->map + z * pixels,
                                   .grid_height = height,
                                   .grid_width = width,
-                                  .click = mark[i].click,
-                                  .clicks = mark[i].clicks,
-                                  .box = (const double(*)[4])mark[i].box,
-                                  .boxes = mark[i].boxes,
                                   .tall = s->tall,
                                   .turned = true};
+        mg_predict_mark(s->prompts, z, &mark[i], &overlay[i]);
     }
     int columns = s->shown < COLUMNS ? s->shown : COLUMNS;
     if (!st) st = mg_overlay_sheet(path, overlay, s->shown, columns, s->shown == 1 ? 768 : SIDE);

@@ -1,11 +1,25 @@
-// The overlay of a volume: a sheet of its slices with prompts, and of those with the largest masks.
+// Overlays of predictions: the prompts on a picture or slice, and the sheet of a volume: its slices with
+// prompts, and those with the largest masks.
 #ifndef MG_FINETUNE_PREDICT_SHEET_H
 #define MG_FINETUNE_PREDICT_SHEET_H
 
+#include "finetune/overlay.h"
 #include "finetune/predict_prompts.h"
 #include "finetune/volume_session.h"
 
-enum { MG_SHEET_SLICES = 9 };
+enum { MG_SHEET_SLICES = 9, MG_MARKS_MAX = 256 };
+
+// Placed prompts of one slice; the first ones, if there are too many.
+typedef struct {
+    mg_click click[MG_MARKS_MAX];
+    double box[MG_MARKS_MAX][4];
+    uint8_t click_of[MG_MARKS_MAX], box_of[MG_MARKS_MAX]; // numbers of targets
+    int clicks, boxes;
+} mg_predict_marks;
+
+// Those of slice z (0 of a picture), and have them drawn: the overlay borrows them.
+void mg_predict_mark(const mg_predict_prompts *prompts, int z, mg_predict_marks *marks,
+                     mg_overlay *overlay);
 
 typedef struct {
     mg_slices slices;   // pictures

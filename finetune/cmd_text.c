@@ -99,7 +99,6 @@ mg_status mg_cmd_text(const mg_args *args)
     settings s;
     mg_option_group group = {options, &s};
 
-    MG_CHECK(args->argc == 0, MG_ERR_CONFIG, "text takes no arguments, not '%s'", args->argv[0]);
     MG_TRY(mg_args_load(args, &group, 1));
     mg_status st = check(&s);
     if (!st) st = run(&s);

@@ -73,8 +73,8 @@ one_seed() {
 
 ablations() {
     echo "== seed $seed: MSA without one part each"
-    train no-decoder $conf/methods-msa.yaml organs --init "$here/sam" --decoder-adapters false
-    train no-encoder $conf/methods-msa.yaml organs --init "$here/sam" --encoder-adapters false
+    train no-decoder $conf/methods-msa.yaml organs --init "$here/sam" --decoder-adapters=false
+    train no-encoder $conf/methods-msa.yaml organs --init "$here/sam" --encoder-adapters=false
     train drawn $conf/methods-drawn.yaml organs
     evaluate no-decoder "MSA, no decoder adapters" 1
     evaluate no-encoder "MSA, no encoder adapters" 1

@@ -145,11 +145,12 @@ static void test_odd_names(void **state)
 // --- the trained part of a model --------------------------------------------------------------------
 
 // A model with adapters on the base SAM, as a run leaves it: model.safetensors, trained.safetensors.
-static void make_msa(const char *model, const char *trained)
+// `release`: adapters in the encoder alone, the whole decoder trained.
+static void make_msa(const char *model, const char *trained, bool release)
 {
     const char *kind;
     char *config;
-    mg_train_mode mode = MG_TRAIN_MSA;
+    mg_train_mode mode = release ? MG_TRAIN_RELEASE : MG_TRAIN_MSA;
     mg_weights *w;
     mg_weights_model m;
     mg_params p = {0};
@@ -159,7 +160,8 @@ static void make_msa(const char *model, const char *trained)
     mg_weights_close(&w);
     m.vit.adapter = 12;
     m.vit.adapter_scale = 0.5f;
-    m.sam.adapters = true;
+    m.sam.adapters = !release;
+    m.release = release;
     m.sam.ratio = 0.25;
     m.sam.scale = 0.5;
     m.text_width = 20;
@@ -183,13 +185,12 @@ static void make_msa(const char *model, const char *trained)
     mg_params_free(&p);
 }
 
-static void test_part(void **state)
+static void check_part(bool release)
 {
     char option[200];
     uint64_t hash;
 
-    (void)state;
-    make_msa(at("model.safetensors"), at("trained.safetensors"));
+    make_msa(at("model.safetensors"), at("trained.safetensors"), release);
     hash = hash_of(at("model.safetensors"));
     snprintf(option, sizeof option, "convert.base=%s", SAM);
     OK(convert(at("trained.safetensors"), at("whole.h5"), option));
@@ -205,9 +206,24 @@ static void test_part(void **state)
     OK(mg_read_file(at("trained.safetensors"), 1 << 24, &a, &bytes));
     OK(mg_read_file(at("again.safetensors"), 1 << 24, &b, &again));
     CHECK(bytes == again && !memcmp(a, b, bytes));
-    CHECK(bytes < 400000);
+    CHECK(bytes < (release ? 600000 : 400000));
     mg_free(a);
     mg_free(b);
+}
+
+static void test_part(void **state)
+{
+    mg_weights *w;
+
+    (void)state;
+    check_part(true);
+    OK(mg_weights_open(at("trained.safetensors"), 0, &w));
+    CHECK(strstr(mg_weights_note(w, "preprocessing"), "both_sides"));
+    mg_weights_close(&w);
+    check_part(false);
+    OK(mg_weights_open(at("trained.safetensors"), 0, &w));
+    CHECK(strstr(mg_weights_note(w, "preprocessing"), "long_side"));
+    mg_weights_close(&w);
 }
 
 // Another base, in one value of a frozen tensor, is refused.

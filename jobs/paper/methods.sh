@@ -89,7 +89,7 @@ done
 
 echo "== report"
 set --
-for name in msa sam medsam release text no-decoder no-encoder drawn; do
+for name in sam medsam msa release text no-decoder no-encoder drawn; do
     for seed in $seeds; do
         [ -e "$out/seed-$seed/eval/$name/summary.json" ] && set -- "$@" "$out/seed-$seed/eval/$name"
     done

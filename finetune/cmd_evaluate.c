@@ -23,7 +23,7 @@ typedef struct {
     mg_source_config data;
     mg_eval_config plan;
     mg_mask_config masks;
-    char *model, *base, *output, *out, *texts, *method;
+    char *model, *base, *precision, *output, *out, *texts, *method;
     mg_list window;
     bool one_class;
     int64_t pictures, seed, replicates;
@@ -37,6 +37,7 @@ static const mg_option options[] = {
     {"data.window", MG_LIST, AT(window), "", 0, 0, "CT: the two values (HU) that become 0 and 255; empty: as the model was trained", NULL},
     {"evaluate.model", MG_TEXT, AT(model), "", 0, 0, "run folder of finetune, or a weight file: SAM and MedSAM as published, .safetensors and .pth of finetune", NULL},
     {"evaluate.base", MG_TEXT, AT(base), "", 0, 0, "weights under a model file that holds only what was trained", NULL},
+    {"evaluate.precision", MG_CHOICE, AT(precision), "float32", 0, 0, "bf16: the encoder's products in bfloat16, as train.precision (faster, masks differ a little at their rims)", "float32|bf16"},
     {"evaluate.output", MG_CHOICE, AT(output), "auto", 0, 0, "rule: three masks for one click, otherwise one; single: always the single mask; auto: as the model was trained (a .pth file does not tell: rule)", "auto|rule|single"},
     {"evaluate.masks", MG_TEXT, AT(masks.folder), "", 0, 0, "instead of a model: folder of masks that any program wrote, PNG for pictures and NIfTI for volumes, of the image's size and place; one that is missing counts as empty", NULL},
     {"evaluate.mask_name", MG_TEXT, AT(masks.name), "{stem}", 0, 0, "path of a case's mask below it, without extension: {stem}, {patient}, {set}; with {target} every class or region has a file of its own ('_' for '/')", NULL},
@@ -375,6 +376,9 @@ static mg_status open_judged(evaluation *e)
 
     if (!masks) st = mg_seg_model_open(e->world, e->s->model, e->s->base, &e->trained, &e->model);
     mg_seg_model_output(&e->model, e->s->output);
+    if (!st)
+        st = mg_comm_agree(
+            e->world, mg_params_precision(&e->model.params, "evaluate.precision", e->s->precision));
     if (!st) st = mg_source_open(e->world, &e->s->data, &e->reader);
     if (!st) st = mg_comm_agree(e->world, complete_plan(e));
     if (!st && masks) return mg_comm_agree(e->world, open_masks(e));

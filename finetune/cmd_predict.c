@@ -12,8 +12,8 @@
 #include "runtime/mem.h"
 
 typedef struct {
-    char *model, *base, *output, *clicks, *box, *text, *prompts, *coordinates, *out, *overlay,
-        *probability;
+    char *model, *base, *precision, *output, *clicks, *box, *text, *prompts, *coordinates, *out,
+        *overlay, *probability;
     char *volume, *modality, *crop;
     mg_list window, spacing, percentiles;
     mg_predict_text_files files;
@@ -25,6 +25,7 @@ typedef struct {
 static const mg_option options[] = {
     {"predict.model", MG_TEXT, AT(model), "", 0, 0, "run folder of finetune, or a weight file: SAM and MedSAM as published, .safetensors and .pth of finetune", NULL},
     {"predict.base", MG_TEXT, AT(base), "", 0, 0, "weights under a model file that holds only what was trained", NULL},
+    {"predict.precision", MG_CHOICE, AT(precision), "float32", 0, 0, "bf16: the encoder's products in bfloat16, as train.precision (faster, masks differ a little at their rims)", "float32|bf16"},
     {"predict.output", MG_CHOICE, AT(output), "auto", 0, 0, "pictures: rule: for one click the best of three masks, otherwise one; single: always the single mask; auto: as the model was trained (a .pth file does not tell: rule)", "auto|rule|single"},
     {"predict.clicks", MG_TEXT, AT(clicks), "", 0, 0, "clicks of one target, counted from 0: 'x,y x,y,0' of a picture, 'x,y,z x,y,z,0' of a volume (a last 0 marks background)", NULL},
     {"predict.box", MG_TEXT, AT(box), "", 0, 0, "its box: 'x0,y0,x1,y1'; of a volume 'x0,y0,z0,x1,y1,z1', used on each of its slices, and there may be several", NULL},
@@ -67,7 +68,7 @@ static mg_status open_model(const mg_comm *world, const settings *c, model *m)
 {
     MG_TRY(mg_seg_model_open(world, c->model, c->base, &m->trained, &m->net));
     mg_seg_model_output(&m->net, c->output);
-    return MG_OK;
+    return mg_params_precision(&m->net.params, "predict.precision", c->precision);
 }
 
 // --- what goes in -----------------------------------------------------------------------------------

@@ -29,12 +29,6 @@ mg_status mg_bench_products(mg_bench *b);
 mg_status mg_bench_attention(const mg_bench *b);
 mg_status mg_bench_pointwise(const mg_bench *b);
 
-// bench.precision for the products of `p`.
-static inline void mg_bench_precision(const mg_bench *b, mg_params *p)
-{
-    p->precision = b->precision[0] == 'b' ? MG_BFLOAT16 : MG_FLOAT32;
-}
-
 // What turns gradients into new weights, as in models/trainer.c.
 typedef struct {
     mg_params *params; // not owned

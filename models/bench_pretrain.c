@@ -108,7 +108,7 @@ static mg_status pretrain_open(const mg_bench *b, bool all, int64_t leaves, pret
     st = mg_comm_agree(b->world, st);
     if (!st) st = mg_updater_open(b, &s->model->params, leaves, &s->u);
     if (st) return st;
-    mg_bench_precision(b, &s->model->params);
+    MG_TRY(mg_params_precision(&s->model->params, "bench.precision", b->precision));
     mg_pretrain_init(s->model, 1);
     for (size_t i = 0; i < pixels; i++) s->images[i] = (float)(i * 7919 % 1000) / 500 - 1;
     for (int i = 0; i < batch; i++) s->sample[i] = (uint32_t)i;

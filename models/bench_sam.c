@@ -89,7 +89,7 @@ static mg_status open_model(const mg_bench *b, bool trains, sam_step *s)
     MG_TRY(mg_sam_check(&sam));
     mg_vit_add(&s->vit, &s->params, &v);
     s->sam = mg_sam_add(&s->params, &sam);
-    mg_bench_precision(b, &s->params);
+    MG_TRY(mg_params_precision(&s->params, "bench.precision", b->precision));
     mg_params_train(&s->params, mg_sam_trains, &mode);
     return mg_params_alloc(&s->params);
 }

@@ -123,8 +123,6 @@ static mg_status check(const settings *s)
                  "bench.run: unknown part '%s', expected attention, pointwise, mae, objectives, "
                  "encoder or msa",
                  s->run.item[i]);
-    MG_CHECK(s->bench.precision[0] == 'f' || mg_gemm_bf16(), MG_ERR_CONFIG,
-             "bench.precision is bf16, but this processor has neither AMX nor AVX512-BF16");
     MG_CHECK(s->bench.batch % s->bench.leaves == 0, MG_ERR_CONFIG,
              "bench.leaves %lld does not divide bench.batch %lld", (long long)s->bench.leaves,
              (long long)s->bench.batch);

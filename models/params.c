@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "nn/gemm.h"
 #include "runtime/hash.h"
 #include "runtime/mem.h"
 #include "runtime/rng.h"
@@ -153,6 +154,16 @@ void mg_params_free(mg_params *p)
     mg_free(p->list);
     mg_free(p->data);
     *p = (mg_params){0};
+}
+
+mg_status mg_params_precision(mg_params *p, const char *key, const char *value)
+{
+    bool bf16 = strcmp(value, "bf16") == 0;
+
+    MG_CHECK(!bf16 || mg_gemm_bf16(), MG_ERR_CONFIG,
+             "%s is bf16, but this processor has neither AMX nor AVX512-BF16", key);
+    p->precision = bf16 ? MG_BFLOAT16 : MG_FLOAT32;
+    return MG_OK;
 }
 
 int mg_params_find(const mg_params *p, const char *name)

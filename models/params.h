@@ -64,6 +64,10 @@ void mg_params_init(mg_params *p, uint64_t seed);
 void mg_params_init_of(mg_params *p, uint64_t seed, const bool *wanted); // tensors with wanted[i]
 void mg_params_free(mg_params *p);
 
+// The precision of products from a setting ("float32", "bf16") called `key`. MG_ERR_CONFIG if this processor
+// has no bfloat16.
+mg_status mg_params_precision(mg_params *p, const char *key, const char *value);
+
 int mg_params_find(const mg_params *p, const char *name); // index or -1
 int64_t mg_params_total(const mg_params *p);     // values, buffers and rounding not counted
 int64_t mg_params_trainable(const mg_params *p); // the same, trained ones only

@@ -7,7 +7,6 @@
 
 #include "models/grad_tree.h"
 #include "models/train_state.h"
-#include "nn/gemm.h"
 #include "nn/optim.h"
 #include "runtime/log.h"
 #include "runtime/mem.h"
@@ -240,23 +239,15 @@ static mg_status run_to_end(loop *l)
     return mg_train_save_weights(l->world, l->run, l->task, l->state.step > start);
 }
 
-static mg_status set_precision(const mg_train_config *config, mg_params *params)
-{
-    bool bf16 = strcmp(config->precision, "bf16") == 0;
-
-    MG_CHECK(!bf16 || mg_gemm_bf16(), MG_ERR_CONFIG,
-             "train.precision is bf16, but this processor has neither AMX nor AVX512-BF16");
-    params->precision = bf16 ? MG_BFLOAT16 : MG_FLOAT32;
-    return MG_OK;
-}
-
 mg_status mg_train(const mg_comm *world, mg_run *run, const mg_train_config *config,
                    const mg_task *task)
 {
     loop l = {.world = world, .run = run, .config = config, .task = task};
     mg_status st = mg_train_check(mg_comm_size(world), config);
 
-    if (!st) st = mg_comm_agree(world, set_precision(config, task->params));
+    if (!st)
+        st = mg_comm_agree(world,
+                           mg_params_precision(task->params, "train.precision", config->precision));
     if (!st) st = set_up(&l);
     if (!st) {
         mg_info("train steps %lld of %lld batch %lld ranks %d leaves_per_rank %d leaf_size %lld "

@@ -8,6 +8,7 @@
 #include "finetune/cmd.h"
 #include "finetune/scores.h"
 #include "finetune/seg_model.h"
+#include "nn/gemm.h"
 #include "runtime/comm.h"
 #include "runtime/fsys.h"
 #include "runtime/log.h"
@@ -191,6 +192,10 @@ static void regions_are_unions(void **state)
     }
     FAILS(evaluate(alone, "wrong", "evaluate.regions={both: [1, 3]}"), MG_ERR_CONFIG, "entry 2");
     FAILS(evaluate(alone, "wrong", "evaluate.volume=[stack, case]"), MG_ERR_CONFIG, "'case'");
+    if (mg_gemm_bf16())
+        OK(evaluate(world, "rounded", "evaluate.precision=bf16"));
+    else
+        FAILS(evaluate(alone, "rounded", "evaluate.precision=bf16"), MG_ERR_CONFIG, "neither AMX");
 }
 
 int main(int argc, char **argv)

@@ -7,6 +7,7 @@
 #include "runtime/mem.h"
 
 static const uint8_t green[3] = {40, 220, 90}, red[3] = {235, 40, 40}, white[3] = {255, 255, 255};
+// Not the colours of label maps: red and green are clicks and references here.
 static const uint8_t target_colour[][3] = {{255, 150, 30}, {70, 150, 255}, {205, 90, 250},
                                            {250, 230, 40}, {60, 225, 225}, {255, 110, 170},
                                            {170, 120, 60}, {200, 255, 160}};

@@ -1,6 +1,7 @@
 // Prompts of people: command-line texts and JSON files, and what is wrong with them.
 #include "tests/check.h"
 
+#include "finetune/overlay.h"
 #include "finetune/predict_space.h"
 #include "finetune/predict_text.h"
 #include "finetune/text_encoder.h"
@@ -69,6 +70,51 @@ static void places_in_a_volume(void **state)
     OK(mg_predict_parse("6.1,-4,6", "", "", 3, &p));
     FAILS(mg_predict_place(&p, &space), MG_ERR_CONFIG, "mm (RAS)");
     mg_predict_free(&p);
+}
+
+// Two targets of a 4 x 2 picture, twice: as it is, and turned by half with pixels twice as tall as wide.
+static void overlays(void **state)
+{
+    const uint8_t grey[8] = {100, 100, 100, 100, 100, 100, 100, 100};
+    const uint8_t map[8] = {1, 0, 0, 0, 0, 0, 0, 2};
+    const double box[1][4] = {{2, 0, 3, 0}};
+    const uint8_t box_of[1] = {2};
+    mg_overlay o[2] = {{.pixels = grey,
+                        .height = 2,
+                        .width = 4,
+                        .channels = 1,
+                        .pred = map,
+                        .grid_height = 2,
+                        .grid_width = 4}};
+    char folder[64], *path;
+    mg_picture p;
+
+    (void)state;
+    check_folder(folder, "overlay");
+    path = mg_path_join(folder, "o.png");
+    o[0].box = box, o[0].boxes = 1, o[0].box_of = box_of;
+    OK(mg_overlay_write(path, o, 80));
+    OK(mg_decode_file(path, 0, &p));
+    CHECK(p.width == 80 && p.height == 40 && p.channels == 3);
+    const uint8_t(*rgb)[3] = p.pixels;
+    CHECK(rgb[10 * 80 + 10][0] > 130 && rgb[10 * 80 + 10][2] < 90); // inside of target 1: orange
+    CHECK(rgb[10 * 80 + 30][0] == 100 && rgb[10 * 80 + 30][2] == 100);
+    CHECK(rgb[30 * 80 + 70][2] > 130 && rgb[30 * 80 + 70][0] < 110); // target 2: blue
+    CHECK(rgb[0 * 80 + 50][2] > 200);                                // frame of its box
+    mg_picture_free(&p);
+    o[0].boxes = 0;
+    o[0].tall = 2;
+    o[1] = o[0];
+    o[1].turned = true;
+    OK(mg_overlay_sheet(path, o, 2, 2, 80));
+    OK(mg_decode_file(path, 0, &p));
+    CHECK(p.height == 80 && p.width == 166); // two of 80 and a gap of 6
+    rgb = p.pixels;
+    CHECK(rgb[20 * 166 + 10][0] > 130 && rgb[60 * 166 + 70][2] > 130);
+    CHECK(rgb[60 * 166 + 86 + 70][0] > 130 && rgb[20 * 166 + 86 + 10][2] > 130); // turned
+    mg_picture_free(&p);
+    mg_free(path);
+    OK(mg_remove_tree(folder));
 }
 
 static void targets_from_a_file(void **state)
@@ -163,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clicks_and_a_box), cmocka_unit_test(places_in_a_volume),
-        cmocka_unit_test(targets_from_a_file), cmocka_unit_test(texts_from_a_set)};
+        cmocka_unit_test(overlays), cmocka_unit_test(targets_from_a_file),
+        cmocka_unit_test(texts_from_a_set)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,18 +25,18 @@ static char *in_folder(const char *name)
     return to;
 }
 
-// Run a command with settings "key=value", ended by NULL, on `input` (NULL: none).
-static mg_status command(mg_status (*run)(const mg_args *), const char *name, const char *input,
-                         const char *const *settings)
+// Run a command with settings "key=value" on `inputs`; both are ended by NULL.
+static mg_status command(mg_status (*run)(const mg_args *), const char *name,
+                         const char *const *inputs, const char *const *settings)
 {
-    int count = 0;
+    int count = 0, argc = 0;
     while (settings[count]) count++;
-    char *argv[1] = {(char *)input};
+    while (inputs && inputs[argc]) argc++;
     mg_args args = {.world = alone,
                     .command = name,
                     .sets = {count, (char **)settings},
-                    .argc = input != NULL,
-                    .argv = argv};
+                    .argc = argc,
+                    .argv = (char **)inputs};
     return run(&args);
 }
 
@@ -166,8 +166,8 @@ static void print_clicks(const mg_click *click, int count, const double m[12], c
 
 static const double identity[12] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0};
 
-static mg_status predict(const char *volume, const char *run, const char *clicks, const char *mask,
-                         const char *const *more)
+static mg_status predict_files(const char *const *files, const char *run, const char *clicks,
+                               const char *mask, const char *const *more)
 {
     char model[200], out[200];
     const char *settings[16] = {model, out, clicks};
@@ -176,7 +176,13 @@ static mg_status predict(const char *volume, const char *run, const char *clicks
     snprintf(model, sizeof model, "predict.model=%s", in_folder(run));
     snprintf(out, sizeof out, "predict.out=%s", mask);
     while (more && *more) settings[count++] = *more++;
-    return command(mg_cmd_predict, "predict", volume, settings);
+    return command(mg_cmd_predict, "predict", files, settings);
+}
+
+static mg_status predict(const char *volume, const char *run, const char *clicks, const char *mask,
+                         const char *const *more)
+{
+    return predict_files((const char *const[]){volume, NULL}, run, clicks, mask, more);
 }
 
 // --- the balls: our grid is that of the file --------------------------------------------------------
@@ -386,33 +392,65 @@ static void several_targets(void **state)
 
 // --- another grid: resampled and cut ----------------------------------------------------------------
 
-static void as_evaluation_on_another_grid(void **state)
+// A click on every slice of some classes of the first case, given in mm: what evaluation scored.
+static void expect_scores(scorer *e, const char *const *files, const char *run)
 {
     const char *by_slice[] = {"predict.volume=slice", "predict.coordinates=mm", NULL};
-    int64_t compared = 0;
+    const mg_shard_item *item = mg_reader_item(e->reader, 0);
+    mg_metric want[17] = {0};
+    int compared = 0;
+
+    OK(mg_evaluator_run(e->evaluator, 0, NULL, keep_metric, want));
+    for (int c = 1; c <= mg_reader_classes(e->reader) && compared < 3; c++) {
+        mg_click click[64];
+        char clicks[4000];
+        if (want[c].tp + want[c].fp == 0) continue;
+        int count = first_clicks(e->reader, 0, c, true, click);
+        print_clicks(click, count, item->volume->affine, clicks, sizeof clicks);
+        OK(predict_files(files, run, clicks, in_folder("m.nii.gz"), by_slice));
+        same_geometry(files[0], in_folder("m.nii.gz"));
+        expect_metric(e->reader, 0, c, in_folder("m.nii.gz"), &want[c]);
+        compared++;
+    }
+    CHECK(compared > 0);
+}
+
+static void as_evaluation_on_another_grid(void **state)
+{
     scorer e;
 
     (void)state;
     open_scorer("resampled", "amos-run", MG_EVAL_SLICE, &e);
-    CHECK(!strcmp(e.trained.modality, "CT") && e.trained.crop);
+    CHECK(!strcmp(e.trained.modality, "CT") && e.trained.crop && !e.trained.contrasts[0]);
     CHECK(e.trained.spacing.count == 3 && !strcmp(e.trained.spacing.item[0], "3"));
-    const mg_shard_item *item = mg_reader_item(e.reader, 0);
-    mg_metric want[17] = {0};
-    char *volume = mg_sprintf("%s/%s", in_folder("amos"), item->name);
-    OK(mg_evaluator_run(e.evaluator, 0, NULL, keep_metric, want));
-    for (int c = 1; c <= 15 && compared < 3; c++) {
-        mg_click click[64];
-        char clicks[4000];
-        if (want[c].tp + want[c].fp == 0) continue;
-        int count = first_clicks(e.reader, 0, c, true, click);
-        print_clicks(click, count, item->volume->affine, clicks, sizeof clicks);
-        OK(predict(volume, "amos-run", clicks, in_folder("m.nii.gz"), by_slice));
-        same_geometry(volume, in_folder("m.nii.gz"));
-        expect_metric(e.reader, 0, c, in_folder("m.nii.gz"), &want[c]);
-        compared++;
-    }
-    CHECK(compared > 0);
+    char *volume = mg_sprintf("%s/%s", in_folder("amos"), mg_reader_item(e.reader, 0)->name);
+    expect_scores(&e, (const char *const[]){volume, NULL}, "amos-run");
     mg_free(volume);
+    close_scorer(&e);
+}
+
+// MR of three contrasts: a file for each, in the order of the training.
+static void as_evaluation_of_contrasts(void **state)
+{
+    static const char *const kind[3] = {"flair", "t1ce", "t2"};
+    char *file[4] = {NULL};
+    scorer e;
+
+    (void)state;
+    open_scorer("contrasts", "brats-run", MG_EVAL_SLICE, &e);
+    CHECK(!strcmp(e.trained.modality, "other") && !strcmp(e.trained.contrasts, "flair,t1ce,t2"));
+    const char *name = mg_reader_item(e.reader, 0)->name;
+    for (int k = 0; k < 3; k++)
+        file[k] =
+            mg_sprintf("%s/RSNA_ASNR_MICCAI_BraTS2021_TrainingData_16July2021/%s/%s_%s.nii.gz",
+                       in_folder("brats"), name, name, kind[k]);
+    expect_scores(&e, (const char *const *)file, "brats-run");
+    FAILS(predict(file[0], "brats-run", "predict.clicks=1,2,3", in_folder("m.nii.gz"), NULL),
+          MG_ERR_CONFIG, "in this order: flair,t1ce,t2");
+    FAILS(predict_files((const char *const *)file, "run", "predict.clicks=1,2,3",
+                        in_folder("m.nii.gz"), NULL),
+          MG_ERR_CONFIG, "3 volumes are named, expected 1");
+    for (int k = 0; k < 3; k++) mg_free(file[k]);
     close_scorer(&e);
 }
 
@@ -453,25 +491,33 @@ static void what_is_wrong_is_said(void **state)
     mg_sample_free(&s);
 }
 
+// A phantom of a data set, packed with two more settings.
+static void make_set(const char *dataset, const char *name, const char *first, const char *second)
+{
+    char what[64], set[64], out[200], root[200], to[200];
+    const char *phantom[] = {what, out, "phantom.count=2", "phantom.size=24", NULL};
+    const char *shard[] = {set, root, to, first, second, NULL};
+
+    snprintf(what, sizeof what, "phantom.dataset=%s", dataset);
+    snprintf(set, sizeof set, "shard.dataset=%s", dataset);
+    snprintf(out, sizeof out, "phantom.out=%s", in_folder(dataset));
+    snprintf(root, sizeof root, "shard.root=%s", in_folder(dataset));
+    snprintf(to, sizeof to, "shard.out=%s", in_folder(name));
+    OK(command(mg_cmd_phantom, "phantom", NULL, phantom));
+    OK(command(mg_cmd_shard, "shard", NULL, shard));
+}
+
 static int make_sets(void **state)
 {
     (void)state;
-    char out[200], set[200], root[200];
-    const char *phantom[] = {"phantom.dataset=amos", "phantom.count=2", "phantom.size=24", out,
-                             NULL};
-    const char *shard[] = {"shard.dataset=amos", root, set, "amos.spacing=3,3,0",
-                           "amos.crop=true",     NULL};
-
     if (mg_comm_alone(&alone) || !check_folder(folder, "predict-volume")) return -1;
     mg_log_init(0, 1);
-    snprintf(out, sizeof out, "phantom.out=%s", in_folder("amos"));
-    snprintf(root, sizeof root, "shard.root=%s", in_folder("amos"));
-    snprintf(set, sizeof set, "shard.out=%s", in_folder("resampled"));
     OK(balls_pack(alone, in_folder("set")));
-    OK(command(mg_cmd_phantom, "phantom", NULL, phantom));
-    OK(command(mg_cmd_shard, "shard", NULL, shard));
+    make_set("amos", "resampled", "amos.spacing=3,3,0", "amos.crop=true");
+    make_set("brats", "contrasts", "brats.crop=true", "shard.level=3");
     train("set", "run");
     train("resampled", "amos-run");
+    train("contrasts", "brats-run");
     return 0;
 }
 
@@ -485,9 +531,11 @@ static int remove_sets(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_evaluation), cmocka_unit_test(axes_and_types),
-        cmocka_unit_test(several_targets), cmocka_unit_test(as_evaluation_on_another_grid),
-        cmocka_unit_test(what_is_wrong_is_said)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(as_evaluation),
+                                       cmocka_unit_test(axes_and_types),
+                                       cmocka_unit_test(several_targets),
+                                       cmocka_unit_test(as_evaluation_on_another_grid),
+                                       cmocka_unit_test(as_evaluation_of_contrasts),
+                                       cmocka_unit_test(what_is_wrong_is_said)};
     return cmocka_run_group_tests(tests, make_sets, remove_sets);
 }

@@ -9,7 +9,13 @@
 #include "datasets/codec.h"
 #include "runtime/mem.h"
 
-enum { SIGNATURE = 8, AROUND = 12, HEADER = 13, COLOURS = 2 }; // AROUND: length, type, checksum
+enum {
+    SIGNATURE = 8,
+    AROUND = 12, // length, type and checksum of a chunk
+    HEADER = 13,
+    COLOURS = 2,      // bit of the header's colour type
+    LONGEST = 1 << 20 // of a chunk that carries no pixels; libpng has a limit too
+};
 
 static uint32_t number(const uint8_t *b)
 {
@@ -28,7 +34,14 @@ typedef struct {
     size_t bytes;
 } chunk;
 
-// The next chunk; false if it does not lie in the file or its checksum is wrong.
+static bool is_letters(const uint8_t *type)
+{
+    for (int i = 0; i < 4; i++)
+        if ((type[i] | 0x20) < 'a' || (type[i] | 0x20) > 'z') return false;
+    return true;
+}
+
+// The next chunk; false if it does not lie in the file, or its type or checksum is wrong.
 static bool next_chunk(chunks *c, chunk *out)
 {
     const uint8_t *from = c->data + c->at;
@@ -37,6 +50,7 @@ static bool next_chunk(chunks *c, chunk *out)
     if (left < AROUND || number(from) > left - AROUND) return false;
     *out = (chunk){from + 4, from + 8, number(from)};
     c->at += out->bytes + AROUND;
+    if (!is_letters(out->type)) return false;
     return libdeflate_crc32(0, out->type, out->bytes + 4) == number(out->data + out->bytes);
 }
 
@@ -74,7 +88,7 @@ static bool gather(chunks *c, uint8_t *packed, size_t *bytes)
         bool data = is_type(&piece, "IDAT");
         if (is_type(&piece, "IEND")) return *bytes > 0;
         if (data ? ended : !(piece.type[0] & 0x20)) return false; // 0x20: may be passed over
-        if (is_type(&piece, "tRNS")) return false;
+        if (is_type(&piece, "tRNS") || (!data && piece.bytes > LONGEST)) return false;
         ended = *bytes > 0 && !data;
         if (!data) continue;
         memcpy(packed + *bytes, piece.data, piece.bytes);
@@ -83,13 +97,17 @@ static bool gather(chunks *c, uint8_t *packed, size_t *bytes)
     return false;
 }
 
-// Exactly `room` bytes must come out, and nothing be left over.
+// Exactly `room` bytes must come out, and nothing be left over. zlib refuses what reaches back further than
+// the stream's head says, which libdeflate does not look at: the window must hold everything, or be the largest.
 static bool inflate_all(const uint8_t *packed, size_t bytes, uint8_t *out, size_t room)
 {
     struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
-    size_t used = 0;
+    size_t used = 0, window = bytes ? (size_t)256 << (packed[0] >> 4) : 0;
 
-    if (!d) return false;
+    if (!d || (window < room && window < 32768)) {
+        libdeflate_free_decompressor(d);
+        return false;
+    }
     enum libdeflate_result result =
         libdeflate_zlib_decompress_ex(d, packed, bytes, out, room, &used, NULL);
     libdeflate_free_decompressor(d);
@@ -191,7 +209,8 @@ bool mg_png_plain(const void *data, size_t bytes, mg_picture *out)
     size_t packed_bytes = 0;
 
     *out = (mg_picture){0};
-    if (!next_chunk(&c, &first) || !read_header(&first, out)) return false;
+    if (!mg_is_png(data, bytes) || !next_chunk(&c, &first) || !read_header(&first, out))
+        return false;
     size_t row = (size_t)out->width * (size_t)out->channels;
     size_t filtered_bytes = (row + 1) * (size_t)out->height;
     // Deflate never packs better than 1032 to 1.

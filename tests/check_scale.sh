@@ -29,10 +29,10 @@ check "every checksum" "$MEDGRAFT" inspect --verify whole
 
 # Killed as a whole, with mpirun; what was finished then has to stay as it is.
 : >finished
-for _ in 1 2 3; do
+for kill in 1 2 3; do
     shard_raw 2 cut &
     shell=$!
-    sleep "$(awk -v ms="$span" -v r=$RANDOM 'BEGIN { print ms / 1000 * (0.4 + 0.5 * r / 32768) }')"
+    sleep "$(awk -v ms="$span" -v r=$RANDOM -v k=$kill 'BEGIN { print ms / 1000 * (0.5 + 0.3 * r / 32768) / k }')"
     root=$(pgrep -P "$(pgrep -P $shell)")
     kill -9 $(pgrep -P "$root") "$root" $shell
     wait $shell

@@ -33,10 +33,14 @@ check "every checksum" "$MEDGRAFT" inspect --verify whole
 for target in $((1 + RANDOM % 5)) $((6 + RANDOM % 5)); do
     shard_raw 2 cut &
     shell=$!
-    while [ "$(find cut -name '*.h5' | wc -l)" -lt "$target" ] && kill -0 $shell; do sleep 0.02; done
-    sleep "$(awk -v ms="$span" -v r=$RANDOM 'BEGIN { print ms / 16000 * r / 32768 }')"
-    root=$(pgrep -P "$(pgrep -P $shell)")
-    kill -9 $(pgrep -P "$root") "$root" $shell
+    pause=$(awk -v ms="$span" -v r=$RANDOM 'BEGIN { print ms / 32000 * r / 32768 }') # half a shard at most
+    until root=$(pgrep -P "$(pgrep -P $shell)") && set -- $(pgrep -P "$root") && [ $# = 2 ]; do sleep 0.01; done
+    until [ "$(find cut -name '*.h5' | wc -l)" -ge "$target" ]; do
+        kill -0 $shell || break
+        sleep 0.01
+    done
+    sleep "$pause"
+    kill -9 "$@" "$root" $shell
     wait $shell
     stat -c '%n %i %y %s' cut/[0-9][0-9][0-9][0-9][0-9].h5 >>finished
 done 2>/dev/null # the shell tells of every process that was killed

@@ -69,12 +69,14 @@ static void same_bits_on_any_ranks(void **state)
     } cases[] = {{"stack", "prompts.box_weight=0.5", "train.flip=true"},
                  {"slice", "prompts.volume=slice", "train.loss=dice_bce"},
                  {"release", "train.preset=release", "prompts.volume=slice"},
-                 {"weighted", "train.preset=release", "train.loss=bce_pw2"},
+                 {"pw2", "train.preset=release", "train.loss=bce_pw2"},
+                 {"plain", "prompts.volume=stack", "train.loss=dice_bce"},
+                 {"weighted", "train.click_weighting=true", "train.loss=dice_bce"},
                  {"split", "optimizer.shard=true", "train.flip=true"}};
-    uint64_t hash[5];
+    uint64_t hash[7];
 
     (void)state;
-    for (int k = 0; k < 5; k++) {
+    for (int k = 0; k < 7; k++) {
         OK(train(world, cases[k].name, cases[k].how, cases[k].more));
         if (mg_comm_rank(world) != 0) continue;
         char one[32];

@@ -224,6 +224,17 @@ static void test_writing(void **state)
     }
 }
 
+// A checkpoint, whose arrays are read through HDF5.
+static void test_checkpoint(void **state)
+{
+    char *path = mg_path_join(work, "read.h5");
+
+    (void)state;
+    OK(save_model(path));
+    try_reading(path);
+    mg_free(path);
+}
+
 // Names that a header cannot hold.
 static void test_names(void **state)
 {
@@ -270,9 +281,10 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reading), cmocka_unit_test(test_vocabulary),
-        cmocka_unit_test(test_filling), cmocka_unit_test(test_writing),
-        cmocka_unit_test(test_names),   cmocka_unit_test(both_happened)};
+        cmocka_unit_test(test_reading),    cmocka_unit_test(test_vocabulary),
+        cmocka_unit_test(test_filling),    cmocka_unit_test(test_writing),
+        cmocka_unit_test(test_checkpoint), cmocka_unit_test(test_names),
+        cmocka_unit_test(both_happened)};
 
     if (mg_comm_alone(&world)) return 1;
     cmocka_set_message_output(CM_OUTPUT_STDOUT);

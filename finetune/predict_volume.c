@@ -273,21 +273,31 @@ static int slice_of_file(const mg_volume_file *f, int z)
     return h->flip[2] ? h->depth - 1 - at : at;
 }
 
+// Is the mask there on slice z, next to a slice that no prompt reaches?
+static bool is_cut_off(const target *t, int z, int depth)
+{
+    bool below = z > 0 && t->state[z - 1] == NOT_REACHED;
+    bool above = z + 1 < depth && t->state[z + 1] == NOT_REACHED;
+    return t->state[z] == THERE && (below || above);
+}
+
 // A mask that goes on right to where no prompt reaches is probably cut off there.
 static void warn_of_ends(const work *w, const target *t)
 {
     int depth = w->file->depth;
+    char where[64] = "";
 
-    for (int z = 0; z < depth; z++) {
-        bool open = (z > 0 && t->state[z - 1] == NOT_REACHED) ||
-                    (z + 1 < depth && t->state[z + 1] == NOT_REACHED);
-        if (t->state[z] != THERE || !open || w->plan->by_slice) continue;
-        mg_warn(
-            "the mask of target '%s' ends at slice %d because no prompt reaches further: a click "
-            "reaches its stack of up to %d slices; click on that slice or behind it to go on",
-            t->asked->name, slice_of_file(w->file, z), w->session->slices);
-        return;
+    for (int z = 0; z < depth && !w->plan->by_slice; z++) {
+        size_t used = strlen(where);
+        if (!is_cut_off(t, z, depth) || used > 48) continue;
+        snprintf(where + used, sizeof where - used, "%s%d", used ? ", " : "",
+                 slice_of_file(w->file, z));
     }
+    if (where[0])
+        mg_warn(
+            "the mask of target '%s' ends at slice %s because no prompt reaches further (a click "
+            "reaches its stacks of %d slices): click there too, or behind it, if it goes on",
+            t->asked->name, where, w->session->slices);
 }
 
 static void tell(const work *w, const target *t, int i)

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The same bits on any number of ranks: shards, pretraining with its three objectives in every mode,
-# fine-tuning; on 3 ranks, where sums are those of the MPI library, the same within rounding.
+# fine-tuning, also of stacks with the depth branch, and their scores; on 3 ranks, where sums are those of the MPI library, the same within rounding.
 #   tests/check_ranks.sh BUILD
 . "$(dirname "$0")/check_lib.sh"
 
@@ -51,7 +51,31 @@ fast() { # fast NAME STAGE STEPS [SETTING...]: 3 ranks beside 1
     near "$name on 3 ranks" "$name-exact" "$name-fast" "$steps" 1e-2
 }
 
+# Stacks of four slices; finetune with them instead of pictures.
+stacks() { # stacks RANKS OUT [SETTING...]
+    local n=$1 out=$2
+    shift 2
+    ranks "$n" finetune --config "$SOURCE/tests/tiny/finetune.yaml" --out "$out" \
+        --set data.sets=shards/volumes --set model.slices=4 --set train.mode=msa \
+        --set model.init=finetune-full-1 "$@"
+}
+
+# scored NAME MODEL [SETTING...]: the same scores and maps from 1, 2 and 4 ranks.
+scored() {
+    local name=$1 model=$2 n
+    shift 2
+    for n in 1 2 4; do
+        need ranks $n evaluate --model "$model" --out "$name-$n" --set data.sets=shards/volumes \
+            --part all --clicks 1,2 --volume stack,slice --pictures 3 "$@"
+        [ $n = 1 ] && continue
+        check "$name on $n ranks: the same rows" cmp "$name-1/cases.csv" "$name-$n/cases.csv"
+        check "$name on $n ranks: the same maps" diff -r "$name-1/maps" "$name-$n/maps"
+    done
+}
+
 tiny_data
+need ranks 1 phantom --dataset amos --count 12 --seed 1 --size 32 --out raw/volumes
+need ranks 1 shard --dataset amos --root raw/volumes --out shards/volumes --set 'amos.spacing=[]'
 for n in 1 4; do
     check "shards on $n ranks" ranks $n shard --dataset demo_ct --root raw/ct --out shards/ct-$n
     check "shards on $n ranks: the same bytes" cmp shards/ct/00000.h5 shards/ct-$n/00000.h5
@@ -68,6 +92,10 @@ same finetune-full finetune
 same finetune-medsam finetune --set train.mode=medsam --set model.init=pretrain-sum-1
 same finetune-msa finetune --set train.mode=msa --set model.init=finetune-full-1
 same finetune-boxes finetune --set prompts.box_weight=1 --set train.loss=dice_bce
+same stacks stacks --set model.depth_branch=true
+same stacks-alone stacks --set prompts.carry=false --set prompts.schedule=single
+scored scores stacks-1
+scored scores-alone stacks-1 --carry off
 fast pretrain pretrain 12
 fast finetune finetune 9 --set train.steps=9
 finish

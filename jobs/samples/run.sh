@@ -35,6 +35,17 @@ soft='Training/GT/{stem}/SoftMap/{stem}' # shares of four experts: half of them 
 pack drishti folder drishti-gs --set folder.images='Training/Images/ALL/{stem}.png' --set folder.masks="[
     {pattern: '${soft}_ODsegSoftmap.png', label: optic disc},
     {pattern: '${soft}_cupsegSoftmap.png', label: optic cup}]"
+# Volumes along three axis orders, with partly labelled scans (amos), the scan of amos_0481 again with other
+# labels (btcv), two contrasts of four and labels stored as floats (brats), one of raw values (brain).
+pack amos amos amos-like --set amos.modality=all --set 'amos.partial={amos_0482: [6]}' \
+    --set 'amos.spacing=[3,3,0]'
+pack btcv btcv btcv-like --set 'btcv.spacing=[]'
+pack brats brats brats-like --set brats.edition=2015 --set 'brats.contrasts=[flair,t1ce,flair]'
+pack brain folder brain-tumour-nrrd --set folder.images='brain1/{stem}_image.nii.gz' \
+    --set folder.masks='brain1/{stem}_label.nii.gz' --set folder.labels='{1: tumour}'
+for set in "$out"/shards/*; do
+    ./medgraft inspect --verify "$set" >"$out/verified" || { cat "$out/verified"; exit 1; }
+done
 
 s=$out/shards
 mpi pretrain --config $conf/pretrain.yaml --out "$out/pretrain" \
@@ -51,4 +62,13 @@ done
 # Discs and cups, which the model did not see in training: a click tells it what is meant.
 mpi evaluate --model "$out/model" --out "$out/eval/model-eyes" --part all --clicks 1,3,10 --box \
     --method "SAM (discs and cups)" --set data.sets="$s/refuge,$s/drishti"
+# Stacks: trained and scored on the same few scans, to see that it learns at all.
+for set in amos brats; do
+    mpi finetune --config $conf/volumes.yaml --init "$out/model" --out "$out/msa-$set" \
+        --set data.sets="$s/$set"
+    mpi evaluate --model "$out/msa-$set" --out "$out/eval/msa-$set" --part all --clicks 1,3 \
+        --method "MSA ($set, as trained)" --set data.sets="$s/$set"
+    mpi evaluate --model "$out/model" --out "$out/eval/model-$set" --part all --clicks 1,3 \
+        --method "SAM ($set)" --set data.sets="$s/$set"
+done
 ./medgraft report "$out/pretrain" "$out/model" "$out/msa" "$out"/eval/* --out "$out/report"

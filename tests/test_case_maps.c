@@ -163,7 +163,7 @@ static void make_run(const char *name, bool bad, int size)
 
     memset(pixels, 90, sizeof pixels);
     for (int i = 0; i < 2; i++) {
-        char id[8], stem[16];
+        char id[16], stem[32];
         snprintf(id, sizeof id, "c%d", i);
         snprintf(stem, sizeof stem, "case-%06d", i);
         OK(mg_case_maps_begin(&m, -1, size, size));

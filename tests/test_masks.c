@@ -137,6 +137,27 @@ static const char name[] = "evaluate.mask_name={stem}";
 // --- tests ------------------------------------------------------------------------------------------
 
 // Cases 0..11 but one, some of them along other axes; values other than the classes' numbers.
+// Right masks have the map of the reference; of the cases 0 and 6.
+static void right_masks_make_the_reference(void)
+{
+    static const char *const stem[2] = {"case-000000", "case-000006"};
+    mg_picture map[2];
+
+    for (int i = 0; i < 2; i++) {
+        for (int k = 0; k < 2; k++) {
+            char *path =
+                mg_sprintf("%s/scores-maps/maps/%s-%s.png", folder, stem[i], k ? "reference" : "1");
+            OK(mg_decode_mask(path, &map[k], NULL));
+            mg_free(path);
+        }
+        size_t cells = (size_t)map[0].height * (size_t)map[0].width;
+        CHECK(cells == (size_t)map[1].height * (size_t)map[1].width && cells == SLICE);
+        CHECK(memcmp(map[0].pixels, map[1].pixels, cells) == 0);
+        CHECK(memchr(map[0].pixels, 1, cells) && memchr(map[0].pixels, 2, cells));
+        for (int k = 0; k < 2; k++) mg_picture_free(&map[k]);
+    }
+}
+
 static void maps_along_any_axes(void **state)
 {
     static const int value[2] = {70, 9};
@@ -164,6 +185,7 @@ static void maps_along_any_axes(void **state)
         CHECK(strcmp(r->id, "4.nii") || strcmp(r->class_name, "spleen")); // not labelled there
     }
     CHECK(all == BALLS_ITEMS);
+    right_masks_make_the_reference();
     CHECK(s.sets == 1 && s.set[0].missing.count == 1 && !strcmp(s.set[0].missing.item[0], "5"));
     mg_scores_free(&s);
 }

@@ -471,7 +471,8 @@ static void slices_are_prompted_like_pictures(void **state)
     for (int single = 0; single < 2; single++) {
         model.single_output = single;
         OK(mg_evaluator_create(&model, reader, &plan, &evaluator));
-        for (int64_t i = 0; i < 4; i++) OK(mg_evaluator_run(evaluator, i, NULL, keep_dice, dice[single]));
+        for (int64_t i = 0; i < 4; i++)
+            OK(mg_evaluator_run(evaluator, i, NULL, keep_dice, dice[single]));
         mg_evaluator_destroy(&evaluator);
     }
     CHECK(dice[0][0] == dice[1][0]);             // stack

@@ -10,9 +10,7 @@ export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export TMPDIR=$WORK OMPI_MCA_btl_vader_backing_directory=$WORK # so that a killed run leaves nothing
 unset MG_FAULT
-# In MODE=san whole programs run without the leak checker: its tracer crashes in threads of the MPI
-# library now and then. Leaks are looked for by the unit tests, and by valgrind.
-export ASAN_OPTIONS=detect_leaks=0
+export MG_LEAKS_WITHOUT_MPI=1 # MODE=san, see tests/run_cli.sh
 cleanup() { rm -rf "$WORK"; }
 trap cleanup EXIT
 trap 'exit 1' INT TERM

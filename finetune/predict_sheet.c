@@ -62,11 +62,12 @@ static void choose(mg_predict_sheet *s, int64_t *area)
     int best = 0;
 
     s->shown = 0;
-    for (int i = 0; i < s->prompts->count; i++) {
-        const mg_predict_target *t = &s->prompts->target[i];
-        for (int k = 0; k < t->clicks; k++) show(s, t->click[k].z);
-        for (int k = 0; k < t->boxes; k++) show(s, (t->box[k].first + t->box[k].last) / 2);
-    }
+    for (int k = 0; k < MG_PROMPT_CLICKS_MAX; k++) // target by target, so that each gets its share
+        for (int i = 0; i < s->prompts->count; i++) {
+            const mg_predict_target *t = &s->prompts->target[i];
+            if (k < t->clicks) show(s, t->click[k].z);
+            if (k < t->boxes) show(s, (t->box[k].first + t->box[k].last) / 2);
+        }
     for (int z = 0; z < s->slices.depth; z++) {
         area[z] = 0;
         for (size_t k = 0; k < pixels; k++) area[z] += s->map[z * pixels + k] != 0;

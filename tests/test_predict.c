@@ -72,6 +72,36 @@ static void places_in_a_volume(void **state)
     mg_predict_free(&p);
 }
 
+// An oblique scan: mm of a cell lead back to that cell.
+static void places_in_an_oblique_volume(void **state)
+{
+    const int size[3] = {10, 20, 30};
+    const double c = cos(0.3), s = sin(0.3);
+    const double affine[12] = {-2, 0, 0, 5, 0, 3 * c, -4 * s, -7, 0, 3 * s, 4 * c, 90};
+    mg_volume_file v = {.depth = 30, .height = 20, .width = 10, .grid = {{0, 1}, {0, 1}, {0, 1}}};
+    mg_predict_space space;
+    mg_predict_prompts p;
+    char text[100];
+    (void)state;
+    mg_nifti_make_head(size, affine, &v.head);
+    OK(mg_predict_volume_space(&v, true, &space));
+    for (int k = 0; k < 8; k++) {
+        const double at[3] = {k & 1 ? 9 : 2, k & 2 ? 19 : 3,
+                              k & 4 ? 29 : 4}; // along the file's axes
+        double mm[3];
+        for (int r = 0; r < 3; r++) {
+            const double *m = affine + 4 * r;
+            mm[r] = m[0] * at[0] + m[1] * at[1] + m[2] * at[2] + m[3];
+        }
+        snprintf(text, sizeof text, "%.6f,%.6f,%.6f", mm[0], mm[1], mm[2]);
+        OK(mg_predict_parse(text, "", "", 3, &p));
+        OK(mg_predict_place(&p, &space));
+        const mg_click *click = &p.target[0].click[0];
+        CHECK(click->x == 9 - at[0] && click->y == at[1] && click->z == at[2]);
+        mg_predict_free(&p);
+    }
+}
+
 // Two targets of a 4 x 2 picture, twice: as it is, and turned by half with pixels twice as tall as wide.
 static void overlays(void **state)
 {
@@ -207,9 +237,11 @@ static void texts_from_a_set(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(clicks_and_a_box), cmocka_unit_test(places_in_a_volume),
-        cmocka_unit_test(overlays), cmocka_unit_test(targets_from_a_file),
-        cmocka_unit_test(texts_from_a_set)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(clicks_and_a_box),
+                                       cmocka_unit_test(places_in_a_volume),
+                                       cmocka_unit_test(places_in_an_oblique_volume),
+                                       cmocka_unit_test(overlays),
+                                       cmocka_unit_test(targets_from_a_file),
+                                       cmocka_unit_test(texts_from_a_set)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,11 +56,25 @@ void mg_volume_session_destroy(mg_volume_session **session)
 
 // --- the case ---------------------------------------------------------------------------------------
 
-// Floats of the embeddings of a stack.
+// Floats of the embedding of a slice.
 static size_t embedding_of(const mg_volume_session *s)
 {
     const mg_seg_model *m = s->model;
-    return (size_t)s->slices * m->vit.gh * m->vit.gw * m->sam.cfg.prompt_dim;
+    return (size_t)m->vit.gh * m->vit.gw * m->sam.cfg.prompt_dim;
+}
+
+// With a depth branch the slices of a stack belong together; otherwise each is encoded by itself, and stacks
+// that overlap share it.
+static bool stands_alone(const mg_volume_session *s)
+{
+    return !s->model->vit.cfg.depth_branch;
+}
+
+// Slices that there is room for.
+static size_t room_of(const mg_volume_session *s)
+{
+    if (!s->keep) return (size_t)s->slices;
+    return stands_alone(s) ? (size_t)s->from.depth : (size_t)s->stacks * s->slices;
 }
 
 mg_status mg_volume_session_open(mg_volume_session *s, const mg_slices *from, bool keep)
@@ -69,6 +83,7 @@ mg_status mg_volume_session_open(mg_volume_session *s, const mg_slices *from, bo
 
     mg_volume_session_close(s);
     s->from = *from;
+    s->keep = keep;
     s->frame = mg_seg_frame(s->model, from->height, from->width);
     s->slices = from->depth < s->D ? from->depth : s->D;
     s->stacks = mg_stack_count(from->depth, s->D);
@@ -77,11 +92,9 @@ mg_status mg_volume_session_open(mg_volume_session *s, const mg_slices *from, bo
     scratch = mg_sam_postprocess_scratch(&s->model->sam.cfg, s->frame);
     s->bytes = mg_alloc((size_t)s->slices * s->pixels * 3);
     s->full = mg_alloc((s->pixels + scratch) * sizeof *s->full);
-    if (keep) {
-        s->embedding = mg_alloc((size_t)s->stacks * embedding_of(s) * sizeof *s->embedding);
-        s->encoded = mg_calloc((size_t)s->stacks, sizeof *s->encoded);
-    }
-    if (s->bytes && s->full && (!keep || (s->embedding && s->encoded))) return MG_OK;
+    s->embedding = mg_alloc(room_of(s) * embedding_of(s) * sizeof *s->embedding);
+    s->encoded = mg_calloc(room_of(s), sizeof *s->encoded);
+    if (s->bytes && s->full && s->embedding && s->encoded) return MG_OK;
     mg_volume_session_close(s);
     return MG_FAIL(MG_ERR_MEMORY, "cannot allocate a volume of %d slices as %d stacks of %d",
                    from->depth, mg_stack_count(from->depth, s->D), s->D);
@@ -97,34 +110,46 @@ void mg_volume_session_close(mg_volume_session *s)
 
 // --- a stack ----------------------------------------------------------------------------------------
 
-static mg_status encode(mg_volume_session *s)
+static mg_status encode(mg_volume_session *s, int first, int n, float *out)
 {
     const mg_seg_model *m = s->model;
     size_t image = 3 * (size_t)m->side * m->side;
-    int n = s->slices;
 
-    MG_TRY(s->from.read(s->from.ctx, s->first, n, s->bytes));
+    MG_TRY(s->from.read(s->from.ctx, first, n, s->bytes));
     for (int z = 0; z < n; z++)
         MG_TRY(mg_seg_picture(m, s->images + z * image, s->bytes + z * s->pixels * 3,
                               s->from.height, s->from.width, 3));
     mg_vit_forward(&s->vit, &m->vit, &m->params, s->images, n, m->vit.cfg.depth_branch ? n : 1,
                    s->vit_scratch);
+    memcpy(out, s->vit.out, (size_t)n * embedding_of(s) * sizeof *out);
     return MG_OK;
+}
+
+// Only one stack is held: move what the stack at `first` has in common with it to the front.
+static void slide(mg_volume_session *s, int first)
+{
+    int shift = first - s->first;
+    int common = stands_alone(s) && shift >= 0 && shift < s->slices ? s->slices - shift : 0;
+
+    for (int z = 0; z < s->slices; z++) s->encoded[z] = z < common && s->encoded[z + shift];
+    memmove(s->embedding, s->embedding + (common ? shift : 0) * embedding_of(s),
+            (size_t)common * embedding_of(s) * sizeof *s->embedding);
 }
 
 mg_status mg_volume_session_stack(mg_volume_session *s, int i)
 {
-    size_t floats = embedding_of(s);
-    float *kept = s->embedding ? s->embedding + (size_t)i * floats : NULL;
+    int first = mg_stack_first(s->from.depth, s->D, i), ready = 0;
+    size_t place = !s->keep ? 0 : stands_alone(s) ? (size_t)first : (size_t)i * s->slices;
+    float *to = s->embedding + place * embedding_of(s);
 
-    s->first = mg_stack_first(s->from.depth, s->D, i);
-    s->stack.embedding = kept ? kept : s->vit.out;
+    if (!s->keep) slide(s, first);
+    s->first = first;
+    s->stack.embedding = to;
     mg_volume_session_reset(s);
-    if (kept && s->encoded[i]) return MG_OK;
-    MG_TRY(encode(s));
-    if (!kept) return MG_OK;
-    memcpy(kept, s->vit.out, floats * sizeof *kept);
-    s->encoded[i] = true;
+    while (ready < s->slices && s->encoded[place + ready]) ready++;
+    if (ready == s->slices) return MG_OK;
+    MG_TRY(encode(s, first + ready, s->slices - ready, to + ready * embedding_of(s)));
+    for (int z = ready; z < s->slices; z++) s->encoded[place + z] = true;
     return MG_OK;
 }
 

@@ -12,7 +12,8 @@ typedef struct {
     void *ctx; // not owned
 } mg_slices;
 
-// Memory: activations of one stack, and the embeddings [slices, N, E] of one stack, or of all of them.
+// Memory: activations of one stack, and the embeddings [N, E] of its slices, or of all slices. Where slices are
+// encoded each by itself (no depth branch), stacks that overlap share them.
 typedef struct {
     const mg_seg_model *model; // not owned
     int D;                     // most slices of a stack
@@ -22,10 +23,12 @@ typedef struct {
     mg_sam_frame frame; // of a slice
     int slices, stacks; // of a stack, of the case
     size_t pixels;      // of a slice
-    float *embedding;   // [stacks, slices, N, E] where all are kept, otherwise NULL
-    bool *encoded;      // [stacks] where all are kept
-    uint8_t *bytes;     // [slices, height, width, 3]
-    float *full;        // logits of a slice on its own grid, and scratch behind them
+    bool keep;          // what was encoded stays
+    float *
+        embedding; // [.., N, E] of one stack; kept: of all slices, or with a depth branch of all stacks
+    bool *encoded;  // [..] the same slices: they are there
+    uint8_t *bytes; // [slices, height, width, 3]
+    float *full;    // logits of a slice on its own grid, and scratch behind them
     // of the stack at hand
     int first;          // its first slice
     mg_seg_stack stack; // its prompts and logits

@@ -562,42 +562,81 @@ static void masks_go_to_the_original_grid(void **state)
     mg_grid_free(&grid);
 }
 
-static mg_status no_slices(void *ctx, int first, int slices, uint8_t *out)
+static mg_status count_slices(void *ctx, int first, int slices, uint8_t *out)
 {
-    (void)first;
-    *(int *)ctx += 1;
-    memset(out, 40, (size_t)slices * 20 * 24 * 3);
+    enum { BYTES = 20 * 24 * 3 }; // of a slice
+
+    *(int *)ctx += slices;
+    for (int i = 0; i < slices * BYTES; i++)
+        out[i] = (uint8_t)(i % BYTES * (3 + first + i / BYTES) % 251);
     return MG_OK;
 }
 
-// Without keeping, memory does not depend on the number of stacks; with it each is encoded once.
+// Without keeping, memory does not depend on the number of stacks. Slices are encoded once, with a depth
+// branch once for each stack.
 static void a_session_holds_one_stack(void **state)
 {
+    static const char *const settings[] = {"model.depth_branch=true", "model.depth_branch=false"};
     mg_finetune_config config;
     mg_seg_model model;
     mg_volume_session *session;
-    size_t bytes[2];
-    int reads = 0;
 
     (void)state;
-    open_config(&config, NULL, 0);
-    OK(mg_seg_model_build(&config, &model));
-    OK(mg_volume_session_create(&model, 4, true, 2, &session));
-    for (int k = 0; k < 2; k++) {
-        mg_slices from = {k ? 400 : 40, 20, 24, no_slices, &reads};
-        size_t before = mg_mem_live_bytes();
-        OK(mg_volume_session_open(session, &from, false));
-        bytes[k] = mg_mem_live_bytes() - before;
-        for (int i = 0; i < 3; i++) OK(mg_volume_session_stack(session, i));
-        CHECK(mg_mem_live_bytes() - before == bytes[k]);
-        mg_volume_session_close(session);
+    for (int single = 0; single < 2; single++) {
+        size_t bytes[2];
+        int read = 0, stack = single ? 2 : 4; // new slices of a stack behind the first one
+        open_config(&config, settings + single, 1);
+        OK(mg_seg_model_build(&config, &model));
+        OK(mg_volume_session_create(&model, 4, true, 2, &session));
+        for (int k = 0; k < 2; k++) {
+            mg_slices from = {k ? 400 : 40, 20, 24, count_slices, &read};
+            size_t before = mg_mem_live_bytes();
+            OK(mg_volume_session_open(session, &from, false));
+            bytes[k] = mg_mem_live_bytes() - before;
+            for (int i = 0; i < 3; i++) OK(mg_volume_session_stack(session, i));
+            CHECK(mg_mem_live_bytes() - before == bytes[k]);
+            mg_volume_session_close(session);
+        }
+        CHECK(bytes[0] == bytes[1] && read == 2 * (4 + 2 * stack));
+        mg_volume_session_destroy(&session);
+        mg_seg_model_free(&model);
+        mg_finetune_config_free(&config);
     }
-    CHECK(bytes[0] == bytes[1] && reads == 6);
-    mg_slices from = {40, 20, 24, no_slices, &reads};
-    OK(mg_volume_session_open(session, &from, true));
-    for (int i = 0; i < 6; i++) OK(mg_volume_session_stack(session, i % 3));
-    CHECK(reads == 9 && session->first == 4);
-    mg_volume_session_destroy(&session);
+}
+
+// Kept or not, in order or with gaps: a stack has the embeddings that it has alone.
+static void stacks_share_slices(void **state)
+{
+    mg_finetune_config config;
+    mg_seg_model model;
+    mg_volume_session *kept, *sliding, *fresh;
+    int read = 0, ignored = 0;
+    static const int order[] = {0, 1, 3, 4, 4, 1};
+
+    (void)state;
+    open_config(&config, (const char *const[]){"model.depth_branch=false"}, 1);
+    OK(mg_seg_model_build(&config, &model));
+    size_t floats = 4 * (size_t)model.vit.gh * model.vit.gw * model.sam.cfg.prompt_dim;
+    mg_slices from = {13, 20, 24, count_slices, &read}, other = from;
+    other.ctx = &ignored;
+    OK(mg_volume_session_create(&model, 4, true, 2, &kept));
+    OK(mg_volume_session_create(&model, 4, true, 2, &sliding));
+    OK(mg_volume_session_create(&model, 4, true, 2, &fresh));
+    OK(mg_volume_session_open(kept, &from, true));
+    OK(mg_volume_session_open(sliding, &other, false));
+    for (size_t k = 0; k < sizeof order / sizeof *order; k++) {
+        OK(mg_volume_session_open(fresh, &other, false));
+        OK(mg_volume_session_stack(fresh, order[k]));
+        OK(mg_volume_session_stack(kept, order[k]));
+        OK(mg_volume_session_stack(sliding, order[k]));
+        CHECK(check_gap(kept->stack.embedding, fresh->stack.embedding, floats) < 1e-5);
+        CHECK(check_gap(sliding->stack.embedding, fresh->stack.embedding, floats) < 1e-5);
+    }
+    CHECK(read ==
+          13 - 1); // stack 2 was never asked for, its slices 4 to 7 lie in 1 and 3; 12 in none
+    mg_volume_session_destroy(&kept);
+    mg_volume_session_destroy(&sliding);
+    mg_volume_session_destroy(&fresh);
     mg_seg_model_free(&model);
     mg_finetune_config_free(&config);
 }
@@ -642,6 +681,7 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(stacks_are_blended),
                                        cmocka_unit_test(masks_go_to_the_original_grid),
                                        cmocka_unit_test(a_session_holds_one_stack),
+                                       cmocka_unit_test(stacks_share_slices),
                                        cmocka_unit_test(windows_are_two_rising_numbers)};
 
     (void)argc, (void)argv;

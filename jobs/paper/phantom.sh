@@ -49,7 +49,8 @@ for table in "${tables[@]}"; do
     case $table in
     1) phantom amos 6 2 "$size" ;;
     2) phantom btcv 8 3 "$size" ;;
-    3) phantom refuge 24 4 96 && phantom riga 30 7 96 && phantom brats 8 5 "$size" && phantom tnscui 40 6 "$size" ;;
+    3) phantom refuge 24 4 96 && phantom riga 30 7 96 && phantom brats 8 5 "$size" && phantom tnscui 40 6 "$size" &&
+        phantom ddti 30 8 96 ;;
     esac
 done
 

@@ -25,7 +25,7 @@ sets_of() { # sets_of TABLE: NAME:DIMENSIONS of its data sets
     case $1 in
     1) echo amos:3d ;;
     2) echo btcv:3d ;;
-    3) echo refuge:2d riga:2d brats:3d tnscui:2d ;;
+    3) echo refuge:2d riga:2d brats:3d tnscui:2d ddti:2d ;;
     *) echo "there is no table '$1', expected 1, 2 or 3" >&2 && exit 2 ;;
     esac
 }

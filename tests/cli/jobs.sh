@@ -10,4 +10,15 @@ for stage in shard text pretrain finetune evaluate report; do
 done
 mkdir -p "$OLDPWD/masks/tnscui/nnUNet"
 ABLATIONS=none MASKS="$OLDPWD/masks" jobs/paper/plan.sh evaluate 3 | cut -d ' ' -f 7,10-13 | sed "s|$OLDPWD/||"
+# What is submitted, to a queue that only writes down what it is given.
+mkdir "$OLDPWD/bin"
+cat >"$OLDPWD/bin/sbatch" <<END
+#!/bin/sh
+echo "\$*" | sed 's| [^ ]*/array.sbatch .*/lists/| |' >>"$OLDPWD/submitted"
+wc -l <"$OLDPWD/submitted"
+END
+chmod +x "$OLDPWD/bin/sbatch"
+PATH="$OLDPWD/bin:$PATH" OUT="$OLDPWD/out" SBATCH_PRETRAIN="--nodes=16" STAGES="shard text pretrain report" \
+    jobs/paper/submit.sh "2 3" --account=x
+cat "$OLDPWD/submitted"
 jobs/paper/plan.sh evaluate 4

@@ -12,6 +12,17 @@ echo "pictures $count seed ${3:-1}"
 shard_raw() { ranks "$1" shard --dataset radimagenet --root raw --out "$2"; }
 # figure NAME: the word behind NAME in the line of the outcome
 figure() { sed -n "s/^packed .*/&/p" "$log" | tail -n 1 | sed -n "s/.*\b$1 \([0-9.]*\).*/\1/p"; }
+# wait_for CONDITION: false if the job in the background ends first
+wait_for() {
+    until "$1"; do
+        jobs -r | grep -q . || return
+        sleep 0.01
+    done
+}
+two_ranks() {
+    root=$(pgrep -P "$(pgrep -P $shell)") && mapfile -t rank < <(pgrep -P "$root") && [ ${#rank[@]} = 2 ]
+}
+enough() { [ "$(find cut -name '*.h5' | wc -l)" -ge "$target" ]; }
 same_files() { [ "$(cd "$1" && ls)" = "$(cd "$2" && ls)" ]; }
 
 need ranks 2 phantom --dataset radimagenet --count "$count" --size 64 --seed 7 --out raw
@@ -34,13 +45,9 @@ for target in $((1 + RANDOM % 5)) $((6 + RANDOM % 5)); do
     shard_raw 2 cut &
     shell=$!
     pause=$(awk -v ms="$span" -v r=$RANDOM 'BEGIN { print ms / 32000 * r / 32768 }') # half a shard at most
-    until root=$(pgrep -P "$(pgrep -P $shell)") && set -- $(pgrep -P "$root") && [ $# = 2 ]; do sleep 0.01; done
-    until [ "$(find cut -name '*.h5' | wc -l)" -ge "$target" ]; do
-        kill -0 $shell || break
-        sleep 0.01
-    done
+    wait_for two_ranks && wait_for enough
     sleep "$pause"
-    kill -9 "$@" "$root" $shell
+    kill -9 "${rank[@]}" "$root" $shell
     wait $shell
     stat -c '%n %i %y %s' cut/[0-9][0-9][0-9][0-9][0-9].h5 >>finished
 done 2>/dev/null # the shell tells of every process that was killed

@@ -28,16 +28,24 @@ static inline mg_status fuzz_read_all(mg_weights *w)
     return MG_OK;
 }
 
-static inline bool fuzz_same(const mg_weights *a, int i, const mg_weights *b, int k)
+// The same name, type, shape and stored values.
+static inline bool fuzz_same(mg_weights *a, int i, mg_weights *b, int k)
 {
     const mg_tensor *x = mg_weights_at(a, i), *y = mg_weights_at(b, k);
+    size_t bytes = (size_t)x->count * mg_tensor_type_size(x->type);
 
-    return !strcmp(x->name, y->name) && x->type == y->type && x->ndim == y->ndim &&
-           !memcmp(x->dim, y->dim, (size_t)x->ndim * sizeof *x->dim);
+    if (strcmp(x->name, y->name) || x->type != y->type || x->ndim != y->ndim ||
+        memcmp(x->dim, y->dim, (size_t)x->ndim * sizeof *x->dim))
+        return false;
+    char *left = malloc(bytes + 1), *right = malloc(bytes + 1);
+    if (mg_weights_read(a, i, left) || mg_weights_read(b, k, right)) abort();
+    bool same = !memcmp(left, right, bytes);
+    free(left), free(right);
+    return same;
 }
 
-// Names become keys of their own in the second file: they are looked for one by one.
-static inline void fuzz_compare(const mg_weights *a, const char *path)
+// The order may be another one.
+static inline void fuzz_compare(mg_weights *a, const char *path)
 {
     mg_weights *b;
 
@@ -45,7 +53,7 @@ static inline void fuzz_compare(const mg_weights *a, const char *path)
     for (int i = 0; i < mg_weights_count(a); i++) {
         int k = 0;
         while (k < mg_weights_count(b) && !fuzz_same(a, i, b, k)) k++;
-        if (k == mg_weights_count(b) || fuzz_read_all(b)) abort();
+        if (k == mg_weights_count(b)) abort();
     }
     mg_weights_close(&b);
 }

@@ -42,6 +42,8 @@ line "MSA - MedSAM, 1 click (phantom)" \
     "$(minus "$msa" "$(dice fundus-test "MedSAM, 1 click")")" ">=" -0.07
 line "SAM, 1 click, its own kind (phantom)" "$(dice ct-test "SAM-source, 1 click")" ">=" 0.60
 line "MSA, click in another object (phantom)" "$(dice fundus-test "MSA, other object")" "<" 0.10
+line "organs by text alone (phantom)" "$(dice organs-test "MSA, stand-in texts, text ")" ">=" 0.60
+line "the same, texts untrained (phantom)" "$(dice organs-test "the same, untrained, text ")" "<" 0.20
 line "MAE loss at the end" "$(tail_mean loss_mae)" "<" 0.80
 line "e-Mix loss at the end" "$(tail_mean loss_emix)" "<" 2.3
 line "ShED loss at the end" "$(tail_mean loss_shed)" "<" 0.45

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The paper's story in miniature, on phantoms: pretrain an encoder on four unlabelled kinds of
 # pictures, train a small SAM on one labelled kind, meet a new kind, compare SAM, full fine-tuning
-# and adapters. Everything goes to runs/demo; a second start goes on where the first one stopped.
+# and adapters; then name organs in words. Everything goes to runs/demo; a second start goes on where the first one stopped.
 set -eu
 cd "$(dirname "$0")/../.."
 out=${DEMO_OUT:-runs/demo}
@@ -33,6 +33,8 @@ make_set ct demo_ct 600 21
 make_set ct-test demo_ct 128 22
 make_set fundus demo_fundus 64 23
 make_set fundus-test demo_fundus 128 24
+make_set organs demo_organs 64 25
+make_set organs-test demo_organs 48 26
 
 echo "== stage 1: pretraining without labels (MAE, e-Mix, ShED)"
 s=$out/shards
@@ -47,6 +49,17 @@ mpi finetune --config $conf/medsam.yaml --init "$out/sam" --out "$out/medsam" \
     --set data.sets="$s/fundus"
 mpi finetune --config $conf/msa.yaml --init "$out/sam" --out "$out/msa" --set data.sets="$s/fundus"
 
+echo "== stage 4: organs by their names (words are embedded by a stand-in: CLIP's files are not here)"
+[ -e "$out/texts.h5" ] || "$mg" text --corpus finetune/texts/btcv.txt --out "$out/texts.h5"
+name_organs() { # NAME [SETTING...]
+    name=$1
+    shift
+    mpi finetune --config $conf/text.yaml --init "$out/sam" --out "$out/$name" \
+        --set data.sets="$s/organs" --set prompts.texts="$out/texts.h5" "$@"
+}
+name_organs text
+name_organs text-untrained --set train.steps=1 --set train.lr=0
+
 echo "== scores on held-out pictures"
 evaluate() { # NAME MODEL SET CLICKS [SETTING...]
     name=$1 model=$2 set=$3 clicks=$4
@@ -58,8 +71,15 @@ evaluate SAM-source sam ct-test 1,3,10
 evaluate SAM sam fundus-test 1,3,10
 evaluate MedSAM medsam fundus-test 1
 evaluate MSA msa fundus-test 1 --other-object
-"$mg" report "$out/pretrain" "$out/sam" "$out/medsam" "$out/msa" "$out/eval/SAM-source" \
-    "$out/eval/SAM" "$out/eval/MedSAM" "$out/eval/MSA" --out "$out/report" >"$out/report.txt"
+evaluate_texts() { # NAME MODEL
+    mpi evaluate --model "$out/$2" --out "$out/eval/$2" --set data.sets="$s/organs-test" \
+        --part all --clicks "" --set evaluate.texts="$out/texts.h5" --method "$1"
+}
+evaluate_texts "MSA, stand-in texts" text
+evaluate_texts "the same, untrained" text-untrained
+"$mg" report "$out/pretrain" "$out/sam" "$out/medsam" "$out/msa" "$out/text" \
+    "$out/eval/SAM-source" "$out/eval/SAM" "$out/eval/MedSAM" "$out/eval/MSA" \
+    "$out/eval/text" "$out/eval/text-untrained" --out "$out/report" >"$out/report.txt"
 cat "$out/report.txt"
 
 echo "== against the levels of the recipe"

@@ -107,17 +107,16 @@ static void release(work *w)
 
 // --- a target on a stack ----------------------------------------------------------------------------
 
-static bool on_stack(const mg_volume_session *s, int first, int last)
+// Does the target have a prompt on the slices of a stack from `first` on?
+static bool is_prompted(const mg_volume_session *s, int first, const mg_predict_target *t)
 {
-    return last >= s->first && first < s->first + s->slices;
-}
-
-static bool is_prompted(const mg_volume_session *s, const mg_predict_target *t)
-{
+    int last = first + s->slices - 1;
     bool any = t->unit != NULL;
 
-    for (int k = 0; k < t->clicks; k++) any = any || on_stack(s, t->click[k].z, t->click[k].z);
-    for (int k = 0; k < t->boxes; k++) any = any || on_stack(s, t->box[k].first, t->box[k].last);
+    for (int k = 0; k < t->clicks; k++)
+        any = any || (t->click[k].z >= first && t->click[k].z <= last);
+    for (int k = 0; k < t->boxes; k++)
+        any = any || (t->box[k].last >= first && t->box[k].first <= last);
     return any;
 }
 
@@ -140,7 +139,7 @@ static void decode_stack(mg_volume_session *s, const mg_predict_target *t)
 
     for (int k = 0; k < t->clicks; k++) {
         mg_click click = t->click[k];
-        if (!on_stack(s, click.z, click.z)) continue;
+        if (click.z < s->first || click.z >= s->first + s->slices) continue;
         mg_seg_prompt_add(&s->stack.prompt[click.z - s->first], click);
         mg_volume_session_carry(s);
         mg_volume_session_decode(s, NULL);
@@ -245,12 +244,12 @@ static void finish_slice(work *w, int z)
 static mg_status run_stack(work *w, int i)
 {
     mg_volume_session *s = w->session;
-    int depth = w->file->depth, D = w->plan->slices;
-    int next = i + 1 < s->stacks ? mg_stack_first(depth, D, i + 1) : depth;
+    int first = mg_volume_session_first(s, i);
+    int next = i + 1 < s->stacks ? mg_volume_session_first(s, i + 1) : w->file->depth;
     bool any = false;
 
-    s->first = mg_stack_first(depth, D, i);
-    for (int k = 0; k < w->prompts->count; k++) any = any || is_prompted(s, w->target[k].asked);
+    for (int k = 0; k < w->prompts->count; k++)
+        any = any || is_prompted(s, first, w->target[k].asked);
     if (any) {
         double begin = mg_now();
         MG_TRY(mg_volume_session_stack(s, i));
@@ -258,8 +257,8 @@ static mg_status run_stack(work *w, int i)
         w->encoded++;
     }
     for (int k = 0; k < w->prompts->count && any; k++)
-        if (is_prompted(s, w->target[k].asked)) run_target(w, &w->target[k]);
-    for (int z = s->first; z < next; z++) finish_slice(w, z);
+        if (is_prompted(s, first, w->target[k].asked)) run_target(w, &w->target[k]);
+    for (int z = first; z < next; z++) finish_slice(w, z);
     return MG_OK;
 }
 

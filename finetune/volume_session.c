@@ -84,6 +84,7 @@ mg_status mg_volume_session_open(mg_volume_session *s, const mg_slices *from, bo
     mg_volume_session_close(s);
     s->from = *from;
     s->keep = keep;
+    s->held = 0;
     s->frame = mg_seg_frame(s->model, from->height, from->width);
     s->slices = from->depth < s->D ? from->depth : s->D;
     s->stacks = mg_stack_count(from->depth, s->D);
@@ -128,17 +129,23 @@ static mg_status encode(mg_volume_session *s, int first, int n, float *out)
 // Only one stack is held: move what the stack at `first` has in common with it to the front.
 static void slide(mg_volume_session *s, int first)
 {
-    int shift = first - s->first;
+    int shift = first - s->held;
     int common = stands_alone(s) && shift >= 0 && shift < s->slices ? s->slices - shift : 0;
 
     for (int z = 0; z < s->slices; z++) s->encoded[z] = z < common && s->encoded[z + shift];
     memmove(s->embedding, s->embedding + (common ? shift : 0) * embedding_of(s),
             (size_t)common * embedding_of(s) * sizeof *s->embedding);
+    s->held = first;
+}
+
+int mg_volume_session_first(const mg_volume_session *s, int i)
+{
+    return mg_stack_first(s->from.depth, s->D, i);
 }
 
 mg_status mg_volume_session_stack(mg_volume_session *s, int i)
 {
-    int first = mg_stack_first(s->from.depth, s->D, i), ready = 0;
+    int first = mg_volume_session_first(s, i), ready = 0;
     size_t place = !s->keep ? 0 : stands_alone(s) ? (size_t)first : (size_t)i * s->slices;
     float *to = s->embedding + place * embedding_of(s);
 

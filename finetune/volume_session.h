@@ -24,11 +24,11 @@ typedef struct {
     int slices, stacks; // of a stack, of the case
     size_t pixels;      // of a slice
     bool keep;          // what was encoded stays
-    float *
-        embedding; // [.., N, E] of one stack; kept: of all slices, or with a depth branch of all stacks
-    bool *encoded;  // [..] the same slices: they are there
-    uint8_t *bytes; // [slices, height, width, 3]
-    float *full;    // logits of a slice on its own grid, and scratch behind them
+    float *embedding; // [.., N, E] of one stack; kept: of all slices, or one stack after the other
+    bool *encoded;    // [..] the same slices: they are there
+    int held;         // not kept: first slice of the stack whose embeddings are there
+    uint8_t *bytes;   // [slices, height, width, 3]
+    float *full;      // logits of a slice on its own grid, and scratch behind them
     // of the stack at hand
     int first;          // its first slice
     mg_seg_stack stack; // its prompts and logits
@@ -51,6 +51,8 @@ void mg_volume_session_close(mg_volume_session *s);
 
 // Go to stack i, without any prompts; encode it unless that has been kept. Fails as `read` does.
 mg_status mg_volume_session_stack(mg_volume_session *s, int i);
+// First slice of stack i.
+int mg_volume_session_first(const mg_volume_session *s, int i);
 // Forget the prompts and masks of the stack at hand: a new target.
 void mg_volume_session_reset(mg_volume_session *s);
 

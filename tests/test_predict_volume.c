@@ -40,7 +40,7 @@ static mg_status command(mg_status (*run)(const mg_args *), const char *name,
     return run(&args);
 }
 
-static void train(const char *set, const char *run)
+static void train(const char *set, const char *run, const char *branch)
 {
     char sets[200], out[200];
     snprintf(sets, sizeof sets, "data.sets=%s", in_folder(set));
@@ -55,7 +55,7 @@ static void train(const char *set, const char *run)
                               "train.lr=0.01",
                               "train.warmup=0",
                               "train.save_every=100",
-                              "model.depth_branch=true",
+                              branch,
                               "prompts.box_weight=0.5",
                               NULL};
     OK(command(mg_cmd_finetune, "finetune", NULL, settings));
@@ -248,10 +248,13 @@ static const bool forward[3] = {false, false, false}, mirrored[3] = {true, false
 static void as_evaluation(void **state)
 {
     static const struct {
+        const char *run; // with a depth branch, and without
         int item;
         mg_eval_form form;
-    } cases[] = {{2, MG_EVAL_STACK}, {4, MG_EVAL_STACK}, {6, MG_EVAL_STACK},
-                 {9, MG_EVAL_STACK}, {5, MG_EVAL_SLICE}, {8, MG_EVAL_SLICE}};
+    } cases[] = {{"run", 2, MG_EVAL_STACK},      {"run", 4, MG_EVAL_STACK},
+                 {"flat-run", 6, MG_EVAL_STACK}, {"run", 9, MG_EVAL_STACK},
+                 {"run", 5, MG_EVAL_SLICE},      {"flat-run", 5, MG_EVAL_SLICE},
+                 {"run", 8, MG_EVAL_SLICE},      {"flat-run", 8, MG_EVAL_SLICE}};
     const char *by_slice[] = {"predict.volume=slice", NULL};
     int64_t voxels = 0;
     double turn[12];
@@ -264,7 +267,7 @@ static void as_evaluation(void **state)
         char name[16];
         snprintf(name, sizeof name, "%d.nii", cases[n].item);
         write_ball(&s, in_folder("ball.nii.gz"), straight, forward, MG_I16, turn);
-        open_scorer("set", "run", cases[n].form, &e);
+        open_scorer("set", cases[n].run, cases[n].form, &e);
         int64_t i = item_named(e.reader, name);
         OK(mg_evaluator_run(e.evaluator, i, NULL, keep_metric, want));
         for (int c = 1; c <= 2; c++) {
@@ -273,7 +276,7 @@ static void as_evaluation(void **state)
             if (want[c].tp + want[c].fn == 0) continue;
             int count = first_clicks(e.reader, i, c, cases[n].form == MG_EVAL_SLICE, click);
             print_clicks(click, count, identity, clicks, sizeof clicks);
-            OK(predict(in_folder("ball.nii.gz"), "run", clicks, in_folder("m.nii.gz"),
+            OK(predict(in_folder("ball.nii.gz"), cases[n].run, clicks, in_folder("m.nii.gz"),
                        cases[n].form == MG_EVAL_SLICE ? by_slice : NULL));
             expect_metric(e.reader, i, c, in_folder("m.nii.gz"), &want[c]);
             voxels += want[c].tp + want[c].fp;
@@ -515,9 +518,10 @@ static int make_sets(void **state)
     OK(balls_pack(alone, in_folder("set")));
     make_set("amos", "resampled", "amos.spacing=3,3,0", "amos.crop=true");
     make_set("brats", "contrasts", "brats.crop=true", "shard.level=3");
-    train("set", "run");
-    train("resampled", "amos-run");
-    train("contrasts", "brats-run");
+    train("set", "run", "model.depth_branch=true");
+    train("set", "flat-run", "model.depth_branch=false");
+    train("resampled", "amos-run", "model.depth_branch=false");
+    train("contrasts", "brats-run", "model.depth_branch=true");
     return 0;
 }
 

@@ -86,6 +86,8 @@ static mg_status read_prompts(const settings *c, int dims, mg_predict_prompts *o
         MG_TRY(mg_predict_parse(c->clicks, c->box, c->text, dims, out));
     }
     out->mm = out->mm || strcmp(c->coordinates, "mm") == 0;
+    MG_CHECK(dims == 3 || !out->mm, MG_ERR_CONFIG,
+             "coordinates are mm, expected pixels: the input is a picture");
     return MG_OK;
 }
 

@@ -17,3 +17,4 @@ printf '{"targets": [{"name": "one", "clicks": [[9, 9, 1, 1]]}]}' >bad.json
 "$MEDGRAFT" predict $ct --model "$model" --clicks 40,50 || echo "exit $?"
 "$MEDGRAFT" predict $ct --model "$model" --clicks 40,50,10 --out mask.png || echo "exit $?"
 "$MEDGRAFT" predict $ct $ct --model "$model" --clicks 40,50,10 || echo "exit $?"
+"$MEDGRAFT" predict "$picture" --model "$model" --clicks 9,9 --coordinates mm || echo "exit $?"

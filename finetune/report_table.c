@@ -114,6 +114,11 @@ static mg_paper_line *add_line(mg_paper_block *b, mg_paper_line_kind kind, const
     return line;
 }
 
+static void drop_line(mg_paper_block *b)
+{
+    mg_free(b->line[--b->lines].label);
+}
+
 // Mean of the targets into the column of averages; *complete: every target has a value.
 static bool fill_average(const mg_paper_block *b, mg_paper_line *line)
 {
@@ -163,9 +168,13 @@ static mg_status add_difference(mg_paper_block *b, int printed)
     mg_paper_line *measured = line - 1;
     bool complete = fill_average(b, measured);
     line->phantom = measured->phantom;
-    for (int c = 0; c < b->columns; c++)
+    bool any = false;
+    for (int c = 0; c < b->columns; c++) {
         if (b->column[c].kind != MG_COLUMN_AVERAGE || complete)
             line->value[c] = measured->value[c] - b->line[printed].value[c];
+        any |= !isnan(line->value[c]);
+    }
+    if (!any) drop_line(b); // the paper prints '-'
     return MG_OK;
 }
 
@@ -335,7 +344,7 @@ static mg_status add_others(const mg_report *r, mg_paper_block *b)
     MG_CHECK(add_line(b, MG_PAPER_OTHERS, "not in the paper"), MG_ERR_MEMORY,
              "cannot allocate a line of the paper");
     MG_TRY(add_entries(r, -1, b));
-    if (b->lines == heading + 1) mg_free(b->line[--b->lines].label);
+    if (b->lines == heading + 1) drop_line(b);
     return MG_OK;
 }
 

@@ -332,6 +332,28 @@ static void holds_the_papers_values(void **state)
     mg_paper_free(&r.paper);
 }
 
+// Where the paper prints '-' there is no difference.
+static void dashes_have_no_difference(void **state)
+{
+    static const evaluation thyroid = {"eval-thyroid", "SAM", "tnscui", false, {1}, 0.05};
+    const char *const runs[] = {"eval-thyroid"};
+    mg_paper_table t;
+
+    (void)state;
+    make_evaluation(&thyroid);
+    mg_report r = read_report(runs, 1);
+    for (int64_t i = 0; i < r.run[0].scores.count; i++)
+        r.run[0].scores.row[i].class_name = "nodule";
+    OK(mg_report_collect(&r));
+    OK(mg_paper_read(NULL, &r.paper));
+    OK(mg_paper_table_make(&r, "3", &t));
+    const mg_paper_line *line = line_of(&t.block[2], "SAM, 1 click; tnscui");
+    CHECK(!strcmp(line[-1].label, "SAM 1 points") && !line[-1].alone && line->failed);
+    CHECK(line[1].kind == MG_PAPER_PRINTED && t.block[1].lines == 15);
+    mg_paper_table_free(&t);
+    mg_report_free(&r);
+}
+
 static void puts_results_beside_the_paper(void **state)
 {
     mg_report r = read_report(all, 5);
@@ -502,6 +524,7 @@ int main(void)
         cmocka_unit_test(joins_repeats),
         cmocka_unit_test(meets_names_as_printed),
         cmocka_unit_test(holds_the_papers_values),
+        cmocka_unit_test(dashes_have_no_difference),
         cmocka_unit_test(puts_results_beside_the_paper),
         cmocka_unit_test(both_readings_of_a_merged_organ),
         cmocka_unit_test(prints_text),

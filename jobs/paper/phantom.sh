@@ -37,16 +37,16 @@ pack() { # NAME
 stage() { # NAME: its lines, one after the other
     local line
     echo "== $1"
-    jobs/paper/plan.sh "$1" "${tables[@]}" >"$OUT/$1.txt"
+    jobs/paper/plan.sh "$1" "${tables[@]}" >"$OUT/lists/$1.txt"
     while read -r line; do
         case $1 in
         text | report) "$mg" $line </dev/null ;;
         *) mpi $line ;;
         esac
-    done <"$OUT/$1.txt"
+    done <"$OUT/lists/$1.txt"
 }
 
-mkdir -p "$OUT"
+mkdir -p "$OUT/lists"
 echo "== phantoms"
 for set in radimagenet eyepacs ham10000 bcn20000; do phantom $set 60 1 $size; done
 for table in "${tables[@]}"; do
@@ -66,11 +66,11 @@ stage shard
 # A row of another program: the tumour of one training case in the place of every other, "one atlas".
 if [ -d "$RAW/brats" ] && [ ! -d "$MASKS/brats" ]; then
     mkdir -p "$MASKS/brats/atlas"
-    find "$RAW/brats" -name '*_seg.nii.gz' | sort >"$OUT/segmentations.txt"
+    find "$RAW/brats" -name '*_seg.nii.gz' | sort >"$OUT/lists/segmentations.txt"
     while read -r file; do
         case_=$(basename "$file" _seg.nii.gz)
-        cp "$(head -n 1 "$OUT/segmentations.txt")" "$MASKS/brats/atlas/$case_.nii.gz"
-    done <"$OUT/segmentations.txt"
+        cp "$(head -n 1 "$OUT/lists/segmentations.txt")" "$MASKS/brats/atlas/$case_.nii.gz"
+    done <"$OUT/lists/segmentations.txt"
 fi
 stage text
 stage pretrain

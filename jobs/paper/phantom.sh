@@ -51,7 +51,7 @@ echo "== phantoms"
 for set in radimagenet eyepacs ham10000 bcn20000; do phantom $set 60 1 $size; done
 for table in "${tables[@]}"; do
     case $table in
-    1) phantom amos 6 2 "$size" ;;
+    1) phantom amos 14 2 "$size" ;;
     2) phantom btcv 16 3 "$size" ;;
     3) phantom refuge 24 4 96 && phantom riga 30 7 96 && phantom brats 8 5 "$size" && phantom tnscui 40 6 "$size" &&
         phantom ddti 30 8 96 ;;

@@ -58,6 +58,7 @@ static const mg_option options[] = {
     {"evaluate.msa_score", MG_BOOL, AT(plan.msa_score), "false", 0, 0, "also score as the released Medical SAM Adapter does, as a second figure: Dice and IoU of each slice, averaged over the thresholds 0.1 to 0.9; not comparable with Dice and IoU of others", NULL},
     {"evaluate.other_object", MG_BOOL, AT(plan.other_object), "false", 0, 0, "also click into another class and score against this one", NULL},
     {"evaluate.one_class", MG_BOOL, AT(one_class), "false", 0, 0, "all classes are targets of one kind (numbered objects): score them as one class", NULL},
+    {"evaluate.slices", MG_BOOL, AT(plan.slices_too), "false", 0, 0, "volumes: also score their slices as pictures, a line of its own ('..., slices'): means over the slices that are not empty in both masks", NULL},
     {"evaluate.empty", MG_CHOICE, AT(plan.empty), "leave", 0, 0, "both masks empty: left out of means, or counted as Dice 1 and HD95 0", "leave|one"},
     {"evaluate.tolerance", MG_REAL, AT(plan.tolerance), "2", 0, 1000, "tolerance of the surface score NSD, in mm (pixels where there is no spacing)", NULL},
     {"evaluate.pictures", MG_INT, AT(pictures), "8", 0, 10000, "cases of which pictures are kept: an overlay of each target, and label maps of all targets for reports that show methods side by side", NULL},

@@ -37,6 +37,7 @@ mg_status mg_eval_plan_parse(const mg_eval_config *c, mg_eval_plan *p)
                         .other_object = c->other_object,
                         .curve = c->noc,
                         .msa_score = c->msa_score,
+                        .slices_too = c->slices_too,
                         .components = strcmp(c->click_rule, "component") == 0,
                         .empty_is_one = strcmp(c->empty, "one") == 0,
                         .tolerance = {c->tolerance},

@@ -11,7 +11,7 @@ typedef struct {
     char *click_rule, *carry, *empty;
     mg_list clicks, volume;
     mg_json *regions;
-    bool beside, box, noc, other_object, msa_score;
+    bool beside, box, noc, other_object, msa_score, slices_too;
     double tolerance;
 } mg_eval_config;
 

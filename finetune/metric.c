@@ -240,3 +240,42 @@ done:
     crop_free(&c);
     return st;
 }
+
+static void add_slice(const mg_metric *m, int tolerances, mg_metric *sum)
+{
+    sum->dice += m->dice;
+    sum->iou += m->iou;
+    sum->hd += fmin(m->hd, m->diagonal);
+    sum->hd95 += m->hd95;
+    sum->hd95_pooled += fmin(m->hd95_pooled, m->diagonal);
+    sum->assd += fmin(m->assd, m->diagonal);
+    for (int k = 0; k < tolerances; k++) sum->nsd[k] += m->nsd[k];
+}
+
+mg_status mg_metric_slices(const mg_target *t, const double spacing[3], const double *tolerance,
+                           int tolerances, int threads, mg_metric *out)
+{
+    size_t one = (size_t)t->height * t->width;
+    mg_metric sum = {0}, slice;
+    int count = 0;
+
+    mg_metric_overlap(t, out);
+    for (int z = 0; z < t->depth; z++) {
+        size_t at = (size_t)z * one;
+        mg_target s = {1,          t->height,    t->width,
+                       t->gt + at, t->pred + at, t->ignore ? t->ignore + at : NULL};
+        MG_TRY(mg_metric_measure(&s, 2, spacing, tolerance, tolerances, threads, &slice));
+        if (slice.status == MG_BOTH_EMPTY) continue;
+        add_slice(&slice, tolerances, &sum);
+        count++;
+    }
+    double part = count ? 1.0 / count : NAN; // NaN makes all of them NaN
+    out->dice = part * sum.dice;
+    out->iou = part * sum.iou;
+    out->hd = part * sum.hd;
+    out->hd95 = out->hd95_raw = part * sum.hd95;
+    out->hd95_pooled = part * sum.hd95_pooled;
+    out->assd = part * sum.assd;
+    for (int k = 0; k < tolerances; k++) out->nsd[k] = part * sum.nsd[k];
+    return MG_OK;
+}

@@ -49,6 +49,11 @@ mg_status mg_metric_measure(const mg_target *t, int ndim, const double spacing[3
 void mg_metric_msa(const float *logits, const uint8_t *gt, const uint8_t *ignore, int slices,
                    size_t cells, mg_metric *out);
 
+// The slices of a volume as pictures: means over those that are not empty in both masks; where one mask of
+// a slice is missing its distances are the diagonal of the slice. Counts and status are of the whole. MG_ERR_MEMORY.
+mg_status mg_metric_slices(const mg_target *t, const double spacing[3], const double *tolerance,
+                           int tolerances, int threads, mg_metric *out);
+
 // `evaluate.empty: one`: a case where both masks are empty counts as perfect.
 void mg_metric_empty_is_one(mg_metric *m, int tolerances);
 

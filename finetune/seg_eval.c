@@ -70,14 +70,26 @@ mg_status mg_eval_mask(const mg_reader *reader, int64_t sample, uint16_t classes
     return MG_OK;
 }
 
-mg_status mg_eval_add_row(const mg_eval_plan *p, mg_eval_target *t, const char *protocol,
-                          int clicks, const mg_target *target, const double spacing[3])
+// The next row, its scores still to come.
+static mg_eval_row *new_row(mg_eval_target *t, const char *protocol, const char *more, int clicks)
 {
     mg_eval_row *row = &t->row[t->rows++];
 
     assert(t->rows <= MG_EVAL_MAX_ROWS);
-    snprintf(row->protocol, sizeof row->protocol, "%s", protocol);
+    snprintf(row->protocol, sizeof row->protocol, "%s%s", protocol, more);
     row->clicks = clicks;
+    return row;
+}
+
+mg_status mg_eval_add_row(const mg_eval_plan *p, mg_eval_target *t, const char *protocol,
+                          int clicks, const mg_target *target, const double spacing[3])
+{
+    if (p->slices_too && target->depth > 1) {
+        mg_metric *m = &new_row(t, protocol, ", slices", clicks)->metric;
+        MG_TRY(mg_metric_slices(target, spacing, p->tolerance, p->tolerances, p->threads, m));
+        if (p->empty_is_one) mg_metric_empty_is_one(m, p->tolerances);
+    }
+    mg_eval_row *row = new_row(t, protocol, "", clicks);
     MG_TRY(mg_metric_measure(target, target->depth > 1 ? 3 : 2, spacing, p->tolerance,
                              p->tolerances, p->threads, &row->metric));
     if (p->empty_is_one) mg_metric_empty_is_one(&row->metric, p->tolerances);

@@ -8,7 +8,7 @@
 #include "finetune/text_choice.h"
 #include "shard/shard.h"
 
-enum { MG_EVAL_MAX_CLICKS = 20, MG_EVAL_MAX_ROWS = 72, MG_EVAL_MAX_REGIONS = 16 };
+enum { MG_EVAL_MAX_CLICKS = 20, MG_EVAL_MAX_ROWS = 144, MG_EVAL_MAX_REGIONS = 16 };
 
 // Classes taken together as one target: {"WT", classes 1, 2, 3}.
 typedef struct {
@@ -32,7 +32,8 @@ typedef struct {
     bool curve;                  // run all 20 clicks and keep Dice and IoU after each
     bool components;             // click rule 4.2 instead of 4.1
     bool empty_is_one;           // both masks empty count as perfect
-    bool msa_score;              // also the score of the released Medical SAM Adapter
+    bool slices_too; // volumes: also rows "..., slices", means over the slices as pictures
+    bool msa_score;  // also the score of the released Medical SAM Adapter
     double tolerance[MG_MAX_TOLERANCES];
     int tolerances;
     int threads;
@@ -92,6 +93,7 @@ mg_status mg_eval_mask(const mg_reader *reader, int64_t sample, uint16_t classes
 // classes are left out. MG_ERR_MEMORY.
 mg_status mg_eval_begin_maps(const mg_eval_plan *plan, const mg_reader *reader, int64_t sample,
                              mg_case_maps *maps);
+// (The row is the last one, behind that of its slices, if plan->slices_too.)
 // Measure a mask and append a row; keep its map.
 mg_status mg_eval_add_row(const mg_eval_plan *plan, mg_eval_target *t, const char *protocol,
                           int clicks, const mg_target *target, const double spacing[3]);

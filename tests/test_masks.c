@@ -236,6 +236,37 @@ static void a_file_for_each_target(void **state)
     }
 }
 
+// Slices as pictures: of two balls one slice too far, the mean over the slices that are not empty in both.
+static void slices_as_pictures(void **state)
+{
+    enum { D = 5, SIDE = 4, ONE = SIDE * SIDE };
+    uint8_t gt[D * ONE] = {0}, pred[D * ONE] = {0};
+    const double spacing[3] = {2, 1, 1}, tolerance[1] = {1};
+    mg_target t = {D, SIDE, SIDE, gt, pred, NULL};
+    mg_metric m;
+
+    (void)state;
+    for (int z = 0; z < D; z++)
+        for (int k = 0; k < ONE; k++) {
+            gt[z * ONE + k] = z >= 1 && z <= 2 && k < 8;
+            pred[z * ONE + k] = z >= 2 && z <= 3 && k < 8;
+        }
+    OK(mg_metric_slices(&t, spacing, tolerance, 1, 1, &m)); // slices 1 missed, 2 right, 3 false
+    CHECK(fabs(m.dice - 1.0 / 3) < 1e-12 && fabs(m.iou - 1.0 / 3) < 1e-12);
+    CHECK(fabs(m.hd95 - 2 * hypot(3, 3) / 3) < 1e-12 && fabs(m.nsd[0] - 1.0 / 3) < 1e-12);
+    CHECK(fabs(m.assd - m.hd95) < 1e-12 && m.status == MG_BOTH_PRESENT && m.tp == 8);
+    memset(gt, 0, sizeof gt);
+    memset(pred, 0, sizeof pred);
+    OK(mg_metric_slices(&t, spacing, tolerance, 1, 1, &m));
+    CHECK(isnan(m.dice) && isnan(m.hd95) && m.status == MG_BOTH_EMPTY);
+    if (!first_rank()) return;
+    mg_scores s;
+    OK(evaluate(alone, "plain", name, "evaluate.slices=true"));
+    read_scores("plain", &s);
+    CHECK(mg_scores_groups(&s) == 2 && rows_with(&s, "set", 1) == s.count);
+    mg_scores_free(&s);
+}
+
 static void what_does_not_fit_is_refused(void **state)
 {
     static const int value[2] = {1, 2};
@@ -269,7 +300,8 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(maps_along_any_axes), cmocka_unit_test(regions_stand_beside),
-        cmocka_unit_test(a_file_for_each_target), cmocka_unit_test(what_does_not_fit_is_refused)};
+        cmocka_unit_test(a_file_for_each_target), cmocka_unit_test(slices_as_pictures),
+        cmocka_unit_test(what_does_not_fit_is_refused)};
 
     alarm(120); // a test that fails on one rank leaves the others waiting
     if (mg_comm_start(&argc, &argv, &world) || mg_comm_alone(&alone)) return 1;

@@ -376,6 +376,7 @@ static bool may_be_plain(const char *text)
     double real;
 
     if (text[strspn(text, safe)] || strchr("-+@%=", *text)) return false;
+    if (strcmp(text, "...") == 0) return false; // the end of a document
     return !mg_yaml_is_null(text) && !mg_yaml_to_bool(text, &flag) && !mg_yaml_to_real(text, &real);
 }
 

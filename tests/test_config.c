@@ -221,6 +221,18 @@ static void check_echo(void)
     mg_free(second);
 }
 
+// A quoted text by itself is a document of its own.
+static void check_alone(const char *text)
+{
+    char *quoted = mg_yaml_quote(text);
+    mg_yaml *tree;
+
+    OK(mg_yaml_read(quoted, "text", &tree));
+    CHECK(tree->kind == MG_YAML_SCALAR && strcmp(tree->text, text) == 0);
+    mg_yaml_free(&tree);
+    mg_free(quoted);
+}
+
 static void test_echo(void **state)
 {
     static const char *const names[] = {"",
@@ -247,7 +259,9 @@ static void test_echo(void **state)
                                         "@x",
                                         "%x",
                                         "\U0001F600",
-                                        "/data/a-b_c.d"};
+                                        "/data/a-b_c.d",
+                                        "...",
+                                        "---"};
 
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -260,6 +274,7 @@ static void test_echo(void **state)
         assert_string_equal(s.name, names[i]);
         assert_string_equal(s.tasks.item[0], names[i]);
         unload();
+        check_alone(names[i]);
     }
     const double reals[] = {0.1,  1.0 / 3,  1e-300,      5e-324, 1.7976931348623157e308,
                             -0.0, INFINITY, 123456789.0, 1e21};

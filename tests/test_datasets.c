@@ -8,8 +8,7 @@
 #include "datasets/decode.h"
 #include "runtime/hash.h"
 #include "runtime/mem.h"
-
-static char root[] = "/tmp/test_datasets_XXXXXX";
+#include "tests/scratch.h"
 
 // A data set with its settings and what a scan of a folder found.
 typedef struct {
@@ -477,18 +476,6 @@ static void samples(void **state)
         mg_free(folder);
     }
     free(at);
-}
-
-static int make_root(void **state)
-{
-    (void)state;
-    return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-    (void)state;
-    return mg_remove_tree(root) != MG_OK || mg_mem_live() != 0;
 }
 
 int main(void)

@@ -8,8 +8,7 @@
 #include "datasets/decode.h"
 #include "datasets/xml.h"
 #include "runtime/mem.h"
-
-static char root[] = "/tmp/test_ddti_XXXXXX";
+#include "tests/scratch.h"
 
 #define P(x, y)  "{\"x\":" #x ",\"y\":" #y "}"
 #define TRIANGLE P(1, 1) "," P(4, 1) "," P(4, 4)
@@ -557,18 +556,6 @@ static void cropped(void **state)
     mg_config_free(&group, 1);
     free(group.base);
     mg_free(out);
-}
-
-static int make_root(void **state)
-{
-    (void)state;
-    return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-    (void)state;
-    return mg_remove_tree(root) != MG_OK || mg_mem_live() != 0;
 }
 
 int main(void)

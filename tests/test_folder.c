@@ -8,10 +8,9 @@
 #include "datasets/folder.h"
 #include "datasets/nifti.h"
 #include "runtime/mem.h"
+#include "tests/scratch.h"
 
 enum { H = 6, W = 8 };
-
-static char root[] = "/tmp/test_folder_XXXXXX";
 
 // A picture of one value, with a second one in its first cells.
 static void put(const char *name, int height, int width, int value, int other, int others)
@@ -386,18 +385,6 @@ static void samples(void **state)
     mg_scan_free(&found);
     unload(&s);
     mg_free(folder);
-}
-
-static int make_root(void **state)
-{
-    (void)state;
-    return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-    (void)state;
-    return mg_remove_tree(root) != MG_OK || mg_mem_live() != 0;
 }
 
 int main(void)

@@ -12,10 +12,9 @@
 #include "datasets/opinions.h"
 #include "datasets/tally.h"
 #include "runtime/mem.h"
+#include "tests/scratch.h"
 
 enum { H = 90, W = 120 };
-
-static char root[] = "/tmp/test_fundus_XXXXXX";
 
 // 2 in the cup, 1 in the rim, 0 elsewhere: circles around the middle.
 static int level_at(int y, int x, double disc, double cup)
@@ -594,18 +593,6 @@ static void riga_plus(void **state)
     FAILS(open_set(&o, "riga", "rp", "riga: {layout: riga}\n"), MG_ERR_FORMAT,
           "MESSIDOR/image1prime.tif");
     close_set(&o);
-}
-
-static int make_root(void **state)
-{
-    (void)state;
-    return mkdtemp(root) ? 0 : -1;
-}
-
-static int remove_root(void **state)
-{
-    (void)state;
-    return mg_remove_tree(root) != MG_OK || mg_mem_live() != 0;
 }
 
 int main(void)

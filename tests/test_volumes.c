@@ -328,14 +328,14 @@ static void middle_of(const mg_sample *s, int c, double mm[3])
     for (int a = 0; a < 3; a++) mm[a] = sum[a] / n;
 }
 
+// The phantom without defects: axes differ, anatomy does not.
 static void amos(void **state)
 {
     opened o;
-    mg_sample s, t;
+    mg_sample s;
     double liver[3], spleen[3], bladder[3];
     (void)state;
 
-    // The phantom without defects: axes differ, anatomy does not.
     OK(open_set(&o, "amos", "amos_0", ""));
     CHECK(has_text(&o.found.notes, "expected 240") && has_text(&o.found.notes, "not CT, left out"));
     CHECK(has_text(&o.found.notes, "without labels, left out (amos.unlabelled): 3 scans"));
@@ -356,8 +356,15 @@ static void amos(void **state)
         mg_sample_free(&s);
     }
     close_set(&o);
+}
 
-    // MR, and everything at once with its own grid; folds instead of the published split.
+// MR, and everything at once with its own grid; folds instead of the published split.
+static void amos_settings(void **state)
+{
+    opened o;
+    mg_sample s;
+    (void)state;
+
     OK(open_set(&o, "amos", "amos_0", "amos: {modality: MR}"));
     OK(read_item(&o, 0, &s));
     assert_string_equal(o.found.item[0].modality, "MR");
@@ -374,10 +381,17 @@ static void amos(void **state)
     CHECK(s.volume.full_label && s.volume.grid[1][0] > 0 && s.volume.grid[1][1] == 1); // cropped
     mg_sample_free(&s);
     close_set(&o);
+}
 
-    // Only some organs are labelled.
+// Only some organs are labelled.
+static void amos_partial(void **state)
+{
+    opened o;
+    mg_sample s;
+    (void)state;
+
     OK(open_set(&o, "amos", "amos_0", "amos: {partial: {amos_0001: [6, 1]}, spacing: []}"));
-    i = item_named(&o, "amos_0001");
+    int64_t i = item_named(&o, "amos_0001");
     OK(read_item(&o, i, &s));
     assert_int_equal(s.unknown, 0x7FFF & ~(1 << 5) & ~1);
     bool others = false;
@@ -386,6 +400,12 @@ static void amos(void **state)
     CHECK(!others && !s.volume.full_label);
     mg_sample_free(&s);
     close_set(&o);
+}
+
+static void amos_refused(void **state)
+{
+    opened o;
+    (void)state;
 
     FAILS(open_set(&o, "amos", "amos_0", "amos: {partial: {amos_0001: [16]}}"), MG_ERR_CONFIG,
           "'amos_0001' names label 16");
@@ -396,14 +416,21 @@ static void amos(void **state)
     FAILS(open_set(&o, "amos", "amos_0", "amos: {percentiles: [99, 1]}"), MG_ERR_CONFIG,
           "99 and 1");
     close_set(&o);
+}
 
-    // Defects that do not stand in the way are told.
+// Defects that do not stand in the way are told.
+static void amos_defects(void **state)
+{
+    opened o;
+    mg_sample s;
+    (void)state;
+
     OK(open_set(&o, "amos", "amos_1", "amos: {spacing: []}"));
     CHECK(has_text(&o.found.skipped, "image without a label") &&
           has_text(&o.found.skipped, "not listed in dataset.json") &&
           has_text(&o.found.notes, "makes MR, taken as CT"));
     bool matrix = false;
-    for (i = 0; i < o.found.count; i++) {
+    for (int64_t i = 0; i < o.found.count; i++) {
         if (read_item(&o, i, &s)) {
             mg_err_clear();
             continue;
@@ -415,13 +442,13 @@ static void amos(void **state)
     close_set(&o);
     OK(open_set(&o, "amos", "amos_1", "amos: {min_component: 20, spacing: []}"));
     int64_t cleaned = 0;
-    for (i = 0; i < o.found.count; i++) {
-        if (read_item(&o, i, &t)) {
+    for (int64_t i = 0; i < o.found.count; i++) {
+        if (read_item(&o, i, &s)) {
             mg_err_clear();
             continue;
         }
-        cleaned += strstr(t.remark, "small parts taken off") != NULL;
-        mg_sample_free(&t);
+        cleaned += strstr(s.remark, "small parts taken off") != NULL;
+        mg_sample_free(&s);
     }
     CHECK(cleaned >= 1);
     close_set(&o);
@@ -644,11 +671,13 @@ static int remove_root(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(resampling), cmocka_unit_test(whole_numbers_stay_whole),
-        cmocka_unit_test(boxes),      cmocka_unit_test(percentiles),
-        cmocka_unit_test(specks),     cmocka_unit_test(phantoms),
-        cmocka_unit_test(amos),       cmocka_unit_test(btcv),
-        cmocka_unit_test(brats),      cmocka_unit_test(samples),
+        cmocka_unit_test(resampling),   cmocka_unit_test(whole_numbers_stay_whole),
+        cmocka_unit_test(boxes),        cmocka_unit_test(percentiles),
+        cmocka_unit_test(specks),       cmocka_unit_test(phantoms),
+        cmocka_unit_test(amos),         cmocka_unit_test(amos_settings),
+        cmocka_unit_test(amos_partial), cmocka_unit_test(amos_refused),
+        cmocka_unit_test(amos_defects), cmocka_unit_test(btcv),
+        cmocka_unit_test(brats),        cmocka_unit_test(samples),
     };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }

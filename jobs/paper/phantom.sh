@@ -22,7 +22,9 @@ export PRETRAIN="--set model.size=custom --set model.image=96 --set model.patch=
     --set model.heads=4 --set pretrain.proj_dim=64 --set pretrain.decoder_dim=64 --set pretrain.decoder_depth=1
     --set pretrain.decoder_heads=4 --set pretrain.mode=split --set pretrain.health_every=0 $small
     --set train.batch=24 --set train.lr=1e-3 --set train.scale_lr=false"
+# With the focal part as heavy as in the real runs (20) so few steps end in empty masks.
 export FINETUNE="$small --set train.batch=4 --set train.lr=2e-3 --set model.slices=4"
+FINETUNE="$FINETUNE --set train.focal_weight=1 --set optimizer.clip=1"
 export EVALUATE="--set evaluate.pictures=8 --set evaluate.replicates=1000"
 
 phantom() { # NAME COUNT SEED SIZE
